@@ -1,0 +1,1 @@
+//! Agents behind a port: the A2A client, the registry, their health.

@@ -1,0 +1,1 @@
+//! What maintainers write in comments, and what we answer.

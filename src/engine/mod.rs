@@ -1,0 +1,1 @@
+//! The engine: `apply` decides, `evolve` assigns; pure and total.

@@ -1,0 +1,1 @@
+//! What GitHub sends: verification, envelope, our own events.

@@ -1,0 +1,1 @@
+//! `pointsman dev`: a GitHub that lives on this machine. Nothing else imports it.

@@ -1,0 +1,1 @@
+//! From an event and the facts about it to intents.

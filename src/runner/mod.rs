@@ -1,0 +1,1 @@
+//! `pointsman agent`: serves A2A and runs agents in a jail.

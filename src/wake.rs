@@ -1,0 +1,1 @@
+//! One `Notify` per loop; losing a wake is harmless.

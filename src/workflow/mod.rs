@@ -1,0 +1,4 @@
+//! The workflow language: files, problems, expressions, plans.
+
+pub mod expr;
+pub mod plan;
