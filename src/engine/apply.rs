@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use super::change::Change;
 use super::effect::{Effect, Notice};
-use super::evolve::evolve;
 use super::event::Event;
-use super::state::{CancelCause, Fault, HoldKind, RunOutcome, RunPhase, RunState, StepIx, StepOutcome, StepPhase, WaitFor};
+use super::evolve::evolve;
+use super::state::{HoldKind, RunOutcome, RunPhase, RunState};
+use super::step::{CancelCause, Fault, StepIx, StepOutcome, StepPhase, WaitFor};
 use crate::ids::{AgentName, StepKey};
 use crate::time::Timestamp;
 
@@ -228,7 +229,7 @@ impl<'a> Draft<'a> {
 
     /// How a run ends whose steps have all ended.
     fn verdict(&self) -> RunOutcome {
-        let fails = |step: &super::state::StepState| match step.outcome() {
+        let fails = |step: &super::step::StepState| match step.outcome() {
             _ if step.parent.is_some() => false,
             Some(StepOutcome::Failure | StepOutcome::TimedOut) => self.state.plan_of(step).critical,
             Some(StepOutcome::Cancelled(CancelCause::NeedFailed { critical })) => {

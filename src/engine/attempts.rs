@@ -7,9 +7,9 @@ use super::change::Change;
 use super::effect::{Effect, Notice};
 use super::event::{AttemptResult, Verdict};
 use super::retry::{self, Next};
-use super::state::{
-    CancelCause, Due, FAULT_BYTES_MAX, Fault, FaultClass, Hold, HoldKind, StepIx, StepOutcome, StepPhase, StopCause,
-    Tries, WaitFor,
+use super::state::{Hold, HoldKind};
+use super::step::{
+    CancelCause, Due, FAULT_BYTES_MAX, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StopCause, Tries, WaitFor,
 };
 use crate::ids::StepKey;
 
@@ -127,7 +127,9 @@ impl Draft<'_> {
         let stopping = self.must_be_open().is_err();
         self.effects.push(Effect::Forget { step: ix, number });
         match self.state.steps[ix as usize].phase {
-            StepPhase::Stopping(StopCause::Cancelled(cause)) => self.close(ix, StepOutcome::Cancelled(cause), cost_micros),
+            StepPhase::Stopping(StopCause::Cancelled(cause)) => {
+                self.close(ix, StepOutcome::Cancelled(cause), cost_micros)
+            }
             _ if stopping => self.close(ix, StepOutcome::Cancelled(CancelCause::Run), cost_micros),
             StepPhase::Stopping(cause) => self.stopped(ix, cause, result, cost_micros),
             StepPhase::Queued

@@ -8,9 +8,8 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use super::state::{
-    Birth, CancelCause, Due, Fault, Hold, HoldKind, RunClock, RunPhase, SeatState, StepIx, StepPhase, Tries,
-};
+use super::state::{Birth, Hold, HoldKind, RunClock, RunPhase, SeatState};
+use super::step::{CancelCause, Due, Fault, StepIx, StepPhase, Tries};
 use crate::ids::{AgentName, Login};
 
 /// One assignment.

@@ -3,7 +3,7 @@
 //! All of these become rows in the transaction of the event: the first four are the attempt's row, the next two a
 //! gate's rows, the last one a row for the loop that delivers. Checks are not here: they are derived from the state.
 
-use super::state::StepIx;
+use super::step::StepIx;
 use crate::ids::AgentName;
 
 /// Something to do outside.

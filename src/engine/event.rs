@@ -2,7 +2,8 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use super::state::{Birth, FaultClass, GateKey, Hold, HoldKind};
+use super::state::{Birth, GateKey, Hold, HoldKind};
+use super::step::FaultClass;
 use crate::ids::{CommitSha, Login, StepKey};
 
 /// What happened to a run.
@@ -258,7 +259,9 @@ impl Event {
     pub fn actor(&self) -> Option<&Login> {
         match self {
             Self::Held(hold) => hold.by.as_ref(),
-            Self::Released { by, .. } | Self::CancelRequested { by, .. } | Self::RetryRequested { by, .. } => by.as_ref(),
+            Self::Released { by, .. } | Self::CancelRequested { by, .. } | Self::RetryRequested { by, .. } => {
+                by.as_ref()
+            }
             Self::Answered { by, .. }
             | Self::Approved { by, .. }
             | Self::Refused { by, .. }
@@ -276,4 +279,3 @@ impl Event {
         }
     }
 }
-

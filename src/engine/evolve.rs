@@ -2,10 +2,8 @@
 
 use super::change::Change;
 use super::index::Index;
-use super::state::{
-    Birth, CancelCause, Fault, Live, RunClock, RunState, Seat, SeatState, StepIx, StepOutcome, StepPhase, StepState,
-    Tries, WaitFor,
-};
+use super::state::{Birth, RunClock, RunState, Seat, SeatState};
+use super::step::{CancelCause, Fault, Live, StepIx, StepOutcome, StepPhase, StepState, Tries, WaitFor};
 use crate::ids::{AgentName, StepKey};
 use crate::time::Timestamp;
 
@@ -79,7 +77,8 @@ fn born(state: &mut RunState, birth: &Birth) {
     state.data.holds = birth.holds.iter().map(|hold| (hold.kind, hold.clone())).collect();
     let stopped_since = (!birth.holds.is_empty()).then_some(at);
     state.data.clock = RunClock { origin: at, stopped_since, stopped_micros: 0 };
-    state.data.steps = (0..).zip(&state.plan.steps).map(|(ix, s)| StepState::fresh(s.key.clone(), ix, None, None)).collect();
+    state.data.steps =
+        (0..).zip(&state.plan.steps).map(|(ix, s)| StepState::fresh(s.key.clone(), ix, None, None)).collect();
     for step in &mut state.data.steps {
         step.since = at;
     }
@@ -114,7 +113,7 @@ fn all_cancelled(state: &mut RunState, cause: CancelCause) {
         state.step(ix, |s| match s.phase {
             StepPhase::Ended(_) | StepPhase::Stopping(_) => {}
             StepPhase::Running | StepPhase::AwaitingInput if s.live.is_some() => {
-                s.enter_phase(StepPhase::Stopping(super::state::StopCause::Cancelled(cause)), at, None);
+                s.enter_phase(StepPhase::Stopping(super::step::StopCause::Cancelled(cause)), at, None);
             }
             StepPhase::Running
             | StepPhase::AwaitingInput
@@ -144,13 +143,13 @@ fn round_opened(state: &mut RunState, steps: &[StepIx], reopened: &[StepIx]) {
 }
 
 impl StepState {
-    fn enter_phase(&mut self, phase: StepPhase, at: Timestamp, due: Option<super::state::Due>) {
+    fn enter_phase(&mut self, phase: StepPhase, at: Timestamp, due: Option<super::step::Due>) {
         self.phase = phase;
         self.since = at;
         self.due = due;
     }
 
-    fn start_attempt(&mut self, at: Timestamp, due: super::state::Due) {
+    fn start_attempt(&mut self, at: Timestamp, due: super::step::Due) {
         if let Some(live) = &mut self.live {
             live.started = Some(at);
         }

@@ -6,7 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Due, GateKind, RunData, StepIx, StepPhase, StepState, WaitFor};
+use super::state::{GateKind, RunData};
+use super::step::{Due, StepIx, StepPhase, StepState, WaitFor};
 use crate::ids::StepKey;
 use crate::time::{Timestamp, micros};
 use crate::workflow::plan::{self, Plan, Resources};
@@ -202,7 +203,7 @@ impl Index {
 
 impl Counts {
     fn of(&mut self, phase: StepPhase) -> &mut u32 {
-        use super::state::StepOutcome as Outcome;
+        use super::step::StepOutcome as Outcome;
         match phase {
             StepPhase::Waiting(_) => &mut self.waiting,
             StepPhase::Queued => &mut self.queued,

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod event;
 mod index;
 pub mod state;
+pub mod step;
 
 mod evolve;
 

@@ -13,12 +13,12 @@
 
 use std::time::Duration;
 
-use super::state::{FaultClass, Tries};
+use super::step::{FaultClass, Tries};
 use crate::workflow::plan::{Retry, Step, Strategy};
 
 /// What follows a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     /// The same agent again after this long.
     Again(Duration),
     /// The same agent at once, for an answer that can be read.
@@ -33,7 +33,7 @@ pub enum Next {
 
 /// What follows a fault of a step that was tried so often (the attempt that failed included).
 #[must_use]
-pub fn next(step: &Step, tries: Tries, class: FaultClass, retry_after: Option<Duration>, jitter: u64) -> Next {
+pub(super) fn next(step: &Step, tries: Tries, class: FaultClass, retry_after: Option<Duration>, jitter: u64) -> Next {
     let again = tries.with_agent <= step.retry.retries;
     let fallback = (tries.agent as usize) < step.fallback_agents.len() && falls_back(step.retry.strategy);
     let or_fallback = if fallback { Next::Fallback } else { Next::Fail };
@@ -46,7 +46,11 @@ pub fn next(step: &Step, tries: Tries, class: FaultClass, retry_after: Option<Du
         | FaultClass::RateLimit
         | FaultClass::Timeout
         | FaultClass::Crash => {
-            if again { Next::Again(back_off(&step.retry, tries.with_agent, retry_after, jitter)) } else { or_fallback }
+            if again {
+                Next::Again(back_off(&step.retry, tries.with_agent, retry_after, jitter))
+            } else {
+                or_fallback
+            }
         }
         FaultClass::BadOutput if tries.asked_again => or_fallback,
         FaultClass::BadOutput => Next::AskAgain,
@@ -84,7 +88,7 @@ fn back_off(retry: &Retry, tries: u32, retry_after: Option<Duration>, jitter: u6
 /// A number by chance for one of several steps in one event: the same input gives the same number everywhere.
 /// (SplitMix64's finalizer.)
 #[must_use]
-pub fn spread(jitter: u64, step: u32) -> u64 {
+pub(super) fn spread(jitter: u64, step: u32) -> u64 {
     let mut z = jitter.wrapping_add(u64::from(step).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

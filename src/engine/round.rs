@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::event::Again;
-use super::state::{RunClock, RunOutcome, RunPhase, RunState, StepIx, StepOutcome};
+use super::state::{RunClock, RunOutcome, RunPhase, RunState};
+use super::step::{StepIx, StepOutcome};
 use crate::ids::StepKey;
 
 /// What starts over.

@@ -7,9 +7,8 @@ use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::effect::{Effect, Notice};
 use super::scope::StepScope;
-use super::state::{
-    CancelCause, Due, Fault, FaultClass, RunPhase, StepIx, StepOutcome, StepPhase, StepState, WaitFor,
-};
+use super::state::RunPhase;
+use super::step::{CancelCause, Due, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StepState, WaitFor};
 use crate::ids::{Login, StepKey};
 use crate::workflow::expr::Status;
 use crate::workflow::plan::{self, OnFailure, Resources};
@@ -44,7 +43,8 @@ impl Draft<'_> {
         if status != Status::Success && !tolerant {
             return self.end_step(ix, StepOutcome::Cancelled(cause));
         }
-        let says = planned.condition.as_ref().map(|condition| condition.truthy(&StepScope::new(self.state, ix, status)));
+        let says =
+            planned.condition.as_ref().map(|condition| condition.truthy(&StepScope::new(self.state, ix, status)));
         match says {
             None | Some(Ok(true)) => self.ask_for_approval(ix),
             Some(Ok(false)) => self.end_step(ix, StepOutcome::SkippedByIf),

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::state::{RunState, StepIx, StepOutcome, StepPhase, StepState};
+use super::state::RunState;
+use super::step::{StepIx, StepOutcome, StepPhase, StepState};
 use crate::workflow::expr::{Scope, Status};
 
 /// The scope of one step's expressions.

@@ -7,7 +7,8 @@
 use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::effect::Effect;
-use super::state::{GateKey, GateKind, Hold, HoldKind, RunClock, SeatState, StepPhase, WaitFor};
+use super::state::{GateKey, GateKind, Hold, HoldKind, RunClock, SeatState};
+use super::step::{StepPhase, WaitFor};
 use crate::time::micros;
 
 impl Draft<'_> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::apply::Draft;
-use super::state::{CancelCause, RunOutcome, RunPhase, RunState, StepIx, StepPhase, StopCause, WaitFor};
+use super::state::{RunOutcome, RunPhase, RunState};
+use super::step::{CancelCause, StepIx, StepPhase, StopCause, WaitFor};
 use crate::time::Timestamp;
 
 /// Why a run is looked at.
