@@ -13,6 +13,7 @@ use super::state::{HoldKind, RunOutcome, RunPhase, RunState};
 use super::step::{CancelCause, Fault, StepIx, StepOutcome, StepPhase, WaitFor};
 use crate::ids::{AgentName, StepKey};
 use crate::time::Timestamp;
+use crate::workflow::plan::{OnFailure, Strategy};
 
 /// What comes in with an event.
 #[derive(Debug, Clone, Copy)]
@@ -277,13 +278,13 @@ impl<'a> Draft<'a> {
         }
         let planned = self.state.plan_of(step);
         let failed = matches!(outcome, StepOutcome::Failure | StepOutcome::TimedOut);
-        if failed && planned.retry.strategy == crate::workflow::plan::Strategy::ImmediateEscalation
-            || failed && self.state.plan.notifications.escalation.is_some()
-        {
+        let tells = planned.retry.strategy == Strategy::ImmediateEscalation
+            || self.state.plan.notifications.escalation.is_some();
+        if failed && tells {
             self.effects.push(Effect::Notify(Notice::Escalated(ix)));
         }
         let planned = &self.state.plan.steps[ix as usize];
-        if failed && planned.critical && self.state.plan.parallel == crate::workflow::plan::OnFailure::FailFast {
+        if failed && planned.critical && self.state.plan.parallel == OnFailure::FailFast {
             return self.cancel_all(CancelCause::FailFast, RunOutcome::Failure);
         }
         let ready = |dependant: &&StepIx| self.state.index.open_needs[**dependant as usize] == 0;

@@ -10,7 +10,9 @@
 
 pub mod change;
 pub mod effect;
+pub mod encode;
 pub mod event;
+pub mod gate;
 mod index;
 pub mod state;
 pub mod step;
