@@ -28,6 +28,8 @@ mod scope;
 mod seats;
 mod timer;
 
+pub mod view;
+
 pub use apply::{Ctx, Rejected, Transition, apply, phase_in_words};
 pub use change::Change;
 pub use effect::{Effect, Notice};
@@ -38,3 +40,4 @@ pub use schedule::agent_of;
 pub use scope::{StepScope, status_word};
 pub use state::RunState;
 pub use timer::{Timer, next_timer};
+pub use view::RunView;
