@@ -270,13 +270,13 @@ fn templates() {
 /// Writes a tree out again, with no more brackets than it needs.
 fn print(node: &Node, least: u8) -> String {
     let (strength, text) = match node {
-        Node::Literal(Value::String(text)) => (9, format!("'{}'", text.replace('\'', "''"))),
-        Node::Literal(value) => (9, value.to_string()),
-        Node::Name { name, .. } => (9, name.clone()),
-        Node::Access { base, path } => (9, path.iter().fold(print(base, 9), |text, hop| text + &hop_text(hop))),
+        Node::Literal(Value::String(text)) => (10, format!("'{}'", text.replace('\'', "''"))),
+        Node::Literal(value) => (10, value.to_string()),
+        Node::Name { name, .. } => (10, name.clone()),
+        Node::Access { base, path } => (9, path.iter().fold(print(base, 10), |text, hop| text + &hop_text(hop))),
         Node::Call { function, arguments, .. } => {
             let arguments: Vec<_> = arguments.iter().map(|argument| print(argument, 0)).collect();
-            (9, format!("{function:?}({})", arguments.join(",")))
+            (10, format!("{function:?}({})", arguments.join(",")))
         }
         Node::Not(inner) => (8, format!("!{}", print(inner, 8))),
         Node::Compare { first, rest } => {
