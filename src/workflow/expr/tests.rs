@@ -267,6 +267,20 @@ fn templates() {
     assert_eq!(Template::parse("ab ${{ '}}").unwrap_err().offset, 3);
 }
 
+#[test]
+fn templates_as_expressions() {
+    let check = |text: &str, source: &str| {
+        let template = Template::parse(text).unwrap();
+        let expr = template.clone().into_expr().unwrap();
+        assert_eq!(expr.source(), source);
+        let world = World(Status::Success);
+        assert_eq!(call::to_text(&expr.eval(&world).unwrap()), template.render(&world).unwrap());
+    };
+    check("${{ pr.number || sha }}", "pr.number || sha");
+    check("it's {0} ${{ sha }}-${{ pr.number }}", "format('it''s {{0}} {0}-{1}', sha, pr.number)");
+    check("deploy", "format('deploy')");
+}
+
 /// Writes a tree out again, with no more brackets than it needs.
 fn print(node: &Node, least: u8) -> String {
     let (strength, text) = match node {
