@@ -265,16 +265,30 @@ fn templates() {
     assert_eq!(Template::parse("ab ${{ '}}").unwrap_err().offset, 3);
 }
 
+#[test]
+fn templates_as_expressions() {
+    let check = |text: &str, source: &str| {
+        let template = Template::parse(text).unwrap();
+        let expr = template.clone().into_expr().unwrap();
+        assert_eq!(expr.source(), source);
+        let world = World(Status::Success);
+        assert_eq!(call::to_text(&expr.eval(&world).unwrap()), template.render(&world).unwrap());
+    };
+    check("${{ pr.number || sha }}", "pr.number || sha");
+    check("it's {0} ${{ sha }}-${{ pr.number }}", "format('it''s {{0}} {0}-{1}', sha, pr.number)");
+    check("deploy", "format('deploy')");
+}
+
 /// Writes a tree out again, with no more brackets than it needs.
 fn print(node: &Node, least: u8) -> String {
     let (strength, text) = match node {
-        Node::Literal(Value::String(text)) => (9, format!("'{}'", text.replace('\'', "''"))),
-        Node::Literal(value) => (9, value.to_string()),
-        Node::Name { name, .. } => (9, name.clone()),
-        Node::Access { base, path } => (9, path.iter().fold(print(base, 9), |text, hop| text + &hop_text(hop))),
+        Node::Literal(Value::String(text)) => (10, format!("'{}'", text.replace('\'', "''"))),
+        Node::Literal(value) => (10, value.to_string()),
+        Node::Name { name, .. } => (10, name.clone()),
+        Node::Access { base, path } => (9, path.iter().fold(print(base, 10), |text, hop| text + &hop_text(hop))),
         Node::Call { function, arguments, .. } => {
             let arguments: Vec<_> = arguments.iter().map(|argument| print(argument, 0)).collect();
-            (9, format!("{function:?}({})", arguments.join(",")))
+            (10, format!("{function:?}({})", arguments.join(",")))
         }
         Node::Not(inner) => (8, format!("!{}", print(inner, 8))),
         Node::Compare { first, rest } => {

@@ -1,0 +1,126 @@
+//! What expressions may name, and whether they do: a slip in a name must be told when the file is read, not in the
+//! middle of a run.
+
+use serde_json::Value;
+
+use super::expr::{Expr, Scope, Status};
+use super::plan::PlanIx;
+use super::planner::upstream;
+use super::problem::{Code, Place, Problems};
+use super::steps::{Draft, Mention};
+use super::suggest::closest;
+
+/// What every expression sees; the engine's scope serves exactly these, [`STEPS`] and [`ITEM`].
+///
+/// | name | value |
+/// |---|---|
+/// | `pr` | `number title author draft labels head base`; `null` where there is no pull request |
+/// | `sha` | the commit, all 40 digits |
+/// | `ref` | `refs/heads/main`, `refs/pull/7/head` |
+/// | `event` | `pull_request`, `push` … |
+/// | `repository` | `owner/name` |
+/// | `actor` | who caused the run |
+/// | `workflow` | the workflow's id |
+/// | `run` | the run's id |
+pub const ROOTS: [&str; 8] = ["pr", "sha", "ref", "event", "repository", "actor", "workflow", "run"];
+/// `steps.<id>.outputs`, `.result`, `.summary` of steps that this one needs, directly or not.
+pub const STEPS: &str = "steps";
+/// The item of a fan-out.
+pub const ITEM: &str = "item";
+/// What the language will have.
+const PLANNED: [&str; 3] = ["inputs", "matrix", "env"];
+/// What Actions calls otherwise, and how it is called here.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("github", "github.sha is sha here, github.ref is ref, github.event.pull_request is pr"),
+    ("needs", "needs.x.outputs is steps.x.outputs here"),
+    ("secrets", "secrets reach a step by its secrets: list, never by text"),
+    ("job", "there are steps, and no jobs around them"),
+];
+
+/// Checks an expression that is evaluated outside any step, such as a concurrency group.
+pub(crate) fn check_outside(expr: &Expr, place: Place, problems: &mut Problems) {
+    for name in expr.names() {
+        if !ROOTS.contains(&name.as_str()) {
+            unknown(&name, &ROOTS, place, problems);
+        }
+    }
+}
+
+/// Whether an expression that looks at nothing but the pull request gives nothing where there is none.
+pub(crate) fn is_null_without_pr(expr: &Expr) -> bool {
+    struct NoPullRequest;
+    impl Scope for NoPullRequest {
+        fn value(&self, _: &str) -> Option<Value> {
+            Some(Value::Null)
+        }
+        fn status(&self) -> Status {
+            Status::Success
+        }
+    }
+    expr.truthy(&NoPullRequest).is_ok_and(|truthy| !truthy)
+}
+
+/// Checks every expression of every step, and marks the steps whose outputs are named.
+pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems: &mut Problems) {
+    let mut used = vec![false; drafts.len()];
+    for (ix, draft) in drafts.iter().enumerate() {
+        // Asked for only where a step names others: for most it would be work for nothing.
+        let mut before: Option<Vec<bool>> = None;
+        for mention in &draft.mentions {
+            roots(mention, problems);
+            if !mention.expr.names().contains(STEPS) {
+                continue;
+            }
+            let before = before.get_or_insert_with(|| upstream(needs, ix));
+            for name in mention.expr.steps_named() {
+                match drafts.iter().position(|other| other.step.key.as_str().eq_ignore_ascii_case(&name)) {
+                    Some(at) if before[at] => used[at] = true,
+                    Some(_) => {
+                        let message = format!("{} does not wait for {name}, so steps.{name} is empty", draft.step.key);
+                        problems.error(Code::BadExpression, mention.place, message);
+                        problems.help(format!("add it: needs: [{name}]"));
+                    }
+                    None => {
+                        let near = closest(&name, drafts.iter().map(|other| other.step.key.as_str()));
+                        let message = format!("there is no step {name}");
+                        problems.error(Code::BadExpression, mention.place, message).did_you_mean(near);
+                    }
+                }
+            }
+            if mention.expr.any_step_meant() {
+                used.iter_mut().zip(before.iter()).for_each(|(used, before)| *used |= *before);
+            }
+        }
+    }
+    drafts.iter_mut().zip(used).for_each(|(draft, used)| draft.step.outputs_used = used);
+}
+
+fn roots(mention: &Mention, problems: &mut Problems) {
+    for name in mention.expr.names() {
+        let here = ROOTS.contains(&name.as_str()) || name == STEPS || (name == ITEM && mention.item);
+        if here {
+            continue;
+        }
+        if name == ITEM {
+            let message = "item is there only in the texts of a step with for_each";
+            problems.error(Code::BadExpression, mention.place, message);
+            continue;
+        }
+        let known = [&ROOTS[..], &[STEPS, ITEM]].concat();
+        unknown(&name, &known, mention.place, problems);
+    }
+}
+
+fn unknown(name: &str, known: &[&str], place: Place, problems: &mut Problems) {
+    if PLANNED.contains(&name) {
+        problems.error(Code::NotYet, place, format!("{name} is not there yet in expressions"));
+        return;
+    }
+    problems.error(Code::BadExpression, place, format!("there is no {name} here"));
+    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name);
+    match (elsewhere, closest(name, known.iter().copied())) {
+        (Some((_, help)), _) => problems.help(*help),
+        (None, Some(near)) => problems.help(format!("did you mean {near}?")),
+        (None, None) => problems.help(format!("there are {}", known.join(", "))),
+    };
+}
