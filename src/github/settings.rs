@@ -118,22 +118,32 @@ fn address(name: &'static str, url: &Url, example: &'static str) -> Result<(), B
 /// Reads the key; for what is no key at all, says what it seems to be.
 fn private_key(pem: &str) -> Result<EncodingKey, BadSettings> {
     let pem = pem.trim().trim_matches(['"', '\'']).replace("\\n", "\n").replace('\r', "");
-    let remedy = if pem.is_empty() {
+    if let Some(remedy) = no_private_key(&pem) {
+        return Err(BadSettings::Key(remedy));
+    }
+    let unread =
+        "cannot be read; it must be whole, from -----BEGIN to -----END, with its line breaks (or \\n for each)";
+    EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| BadSettings::Key(unread))
+}
+
+/// What somebody took for the private key, and what to give in its place.
+fn no_private_key(text: &str) -> Option<&'static str> {
+    let remedy = if text.is_empty() {
         "is empty; set GITHUB_PRIVATE_KEY, or GITHUB_PRIVATE_KEY_PATH to its file"
-    } else if pem.contains("PUBLIC KEY") {
+    } else if text.contains("PUBLIC KEY") {
         "is a public key; give the file that GitHub let you download, it begins with -----BEGIN RSA PRIVATE KEY-----"
-    } else if pem.contains("ENCRYPTED") {
+    } else if text.contains("ENCRYPTED") {
         "is locked with a passphrase; unlock it with `openssl pkey -in key.pem -out open.pem`"
-    } else if pem.contains("OPENSSH") || pem.contains("BEGIN EC") {
+    } else if text.contains("BEGIN OPENSSH") || text.contains("BEGIN EC") {
         "is of another kind; GitHub gives each App an RSA key, download it on the App's page"
-    } else if pem.starts_with("SHA256:") {
+    } else if text.starts_with("SHA256:") {
         "is only the fingerprint of a key; download the key itself on the App's page"
-    } else if !pem.contains("-----BEGIN") {
+    } else if !text.contains("-----BEGIN") {
         "is no PEM text; if it is the path of a file, set GITHUB_PRIVATE_KEY_PATH in its place"
     } else {
-        "cannot be read; it must be whole, from -----BEGIN to -----END, with its line breaks (or \\n for each)"
+        return None;
     };
-    EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| BadSettings::Key(remedy))
+    Some(remedy)
 }
 
 #[cfg(test)]

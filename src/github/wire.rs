@@ -68,7 +68,6 @@ impl Wire {
             .set_connect_timeout(Some(CONNECT_TIMEOUT))
             .set_read_timeout(Some(REQUEST_TIMEOUT))
             .set_write_timeout(Some(REQUEST_TIMEOUT))
-            .add_header(header::USER_AGENT, concat!("pointsman/", env!("CARGO_PKG_VERSION")).to_owned())
             .build()
             .map_err(|error| BadSettings::Client(error::quoted(&deepest(&error))))?;
         Ok(Self { octocrab, api: settings.api_url.clone(), graphql: settings.graphql_url.clone(), clock })
