@@ -9,8 +9,8 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -116,7 +116,9 @@ impl Client {
         }
         match result.get("message").map(Message::deserialize) {
             Some(Ok(message)) => Sent::Message(message.text()),
-            Some(Err(_)) | None => Sent::Unclear { why: "the agent's answer holds neither a task nor a message".into() },
+            Some(Err(_)) | None => {
+                Sent::Unclear { why: "the agent's answer holds neither a task nor a message".into() }
+            }
         }
     }
 
@@ -200,9 +202,13 @@ impl Client {
     async fn find_rpc(&self) -> Result<Url, Trouble> {
         let card = self.read_card().await.map_err(Trouble::before_any_call)?;
         let config = |message: String| Trouble::Refused(Failure::new(Class::Config, message));
-        let speaks = |way: &&a2a::Interface| way.protocol_binding == "JSONRPC" && way.protocol_version.starts_with("1.");
+        let speaks =
+            |way: &&a2a::Interface| way.protocol_binding == "JSONRPC" && way.protocol_version.starts_with("1.");
         let way = card.supported_interfaces.iter().find(speaks).ok_or_else(|| {
-            config("the agent's card names no JSON-RPC interface of A2A 1.0; another agent or a newer one is needed".into())
+            config(
+                "the agent's card names no JSON-RPC interface of A2A 1.0; another agent or a newer one is needed"
+                    .into(),
+            )
         })?;
         let url = Url::parse(&way.url).map_err(|error| config(format!("the agent's card: {error}")))?;
         if url.origin() != self.endpoint.origin() {

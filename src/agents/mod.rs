@@ -19,16 +19,16 @@ mod registry;
 mod request;
 mod text;
 
+pub(crate) use address::http_client;
 pub use address::{BadAddress, Reach};
 pub use balance::{Breaker, Gate};
 pub use client::{Client, Fault, Sent};
 pub use health::{Health, check};
+pub(crate) use outcome::{ANNOTATION_BYTES_MAX, ANNOTATION_TITLE_BYTES_MAX, check_outputs, head};
 pub use outcome::{
-    About, Annotation, Class, Conclusion, Failure, Level, Outcome, StepResult, Usage, ANNOTATIONS_MAX,
-    LOG_TAIL_BYTES_MAX, OUTPUTS_BYTES_MAX, SUMMARY_BYTES_MAX,
+    ANNOTATIONS_MAX, About, Annotation, Class, Conclusion, Failure, LOG_TAIL_BYTES_MAX, Level, OUTPUTS_BYTES_MAX,
+    Outcome, SUMMARY_BYTES_MAX, StepResult, Usage,
 };
-pub(crate) use address::http_client;
-pub(crate) use outcome::{check_outputs, head};
 pub use registry::{BadSettings, Down, Endpoint, Picked, Registry, Settings, Unavailable};
 pub use request::{Checkout, Command, Kind, Limits, Policy, Push, Repo, Step, StepRequest, Trust};
 

@@ -29,7 +29,7 @@ pub const ANNOTATIONS_MAX: usize = 500;
 /// Bytes of the message of an annotation.
 pub(crate) const ANNOTATION_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of the path of an annotation.
-pub(crate) const ANNOTATION_PATH_BYTES_MAX: usize = 1024;
+const ANNOTATION_PATH_BYTES_MAX: usize = 1024;
 /// Bytes of the title of an annotation; GitHub's limit.
 pub(crate) const ANNOTATION_TITLE_BYTES_MAX: usize = 255;
 /// Bytes of the end of the log.
@@ -316,11 +316,7 @@ impl StepResult {
     pub fn artifact(&self) -> Artifact {
         let mut data = serde_json::to_value(self).unwrap_or_default();
         data["schema"] = RESULT_SCHEMA.into();
-        Artifact {
-            artifact_id: RESULT.to_owned(),
-            name: RESULT.to_owned(),
-            parts: vec![super::a2a::Part::data(data)],
-        }
+        Artifact { artifact_id: RESULT.to_owned(), name: RESULT.to_owned(), parts: vec![super::a2a::Part::data(data)] }
     }
 
     /// Reads and checks the artifact `result`; `None` when the task has none.

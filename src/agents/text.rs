@@ -63,9 +63,7 @@ pub(super) mod usd {
 
     pub(in crate::agents) fn serialize<S: Serializer>(micros: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
         match micros {
-            Some(micros) => {
-                serializer.collect_str(&format_args!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
-            }
+            Some(micros) => serializer.collect_str(&format_args!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)),
             None => serializer.serialize_none(),
         }
     }

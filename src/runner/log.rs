@@ -69,7 +69,7 @@ pub(super) fn plain(text: &str) -> String {
             }
         }
         // The byte that ends an escape sequence belongs to it.
-        chars.next_if(|c| *c != '\n');
+        chars.next_if(|c| !matches!(c, '\n' | '\u{1b}'));
     }
     out
 }

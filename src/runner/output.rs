@@ -9,8 +9,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::log::plain;
-use crate::agents::{ANNOTATIONS_MAX, Annotation, Level};
-use crate::agents::{check_outputs, head};
+use crate::agents::{
+    ANNOTATION_BYTES_MAX, ANNOTATION_TITLE_BYTES_MAX, ANNOTATIONS_MAX, Annotation, Level, check_outputs, head,
+};
 
 /// Bytes of the file of outputs that are looked at: room for comments and repeated keys.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -18,9 +19,6 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of output in which annotations are looked for.
 const SCANNED_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of the parts of an annotation.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024;
-const TITLE_BYTES_MAX: usize = 255;
 
 /// Reads the file of outputs: `key=value` lines, `key<<END` blocks, or one JSON object.
 ///
@@ -148,8 +146,8 @@ fn annotation(command: &str, root: &Path) -> Option<Annotation> {
         start_line,
         end_line: number("endLine").unwrap_or(start_line).max(start_line),
         level,
-        title: properties.get("title").map(|title| head(title, TITLE_BYTES_MAX).to_owned()),
-        message: head(&unescape(message), MESSAGE_BYTES_MAX).to_owned(),
+        title: properties.get("title").map(|title| head(title, ANNOTATION_TITLE_BYTES_MAX).to_owned()),
+        message: head(&unescape(message), ANNOTATION_BYTES_MAX).to_owned(),
     })
 }
 
