@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::check::{Annotation, Check, Conclusion, Level, Status};
 use super::markdown::{cut, escape};
 
@@ -9,7 +11,7 @@ use super::markdown::{cut, escape};
 pub const CONFIG_CHECK: &str = "pointsman / config";
 
 /// One workflow file of a commit, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileProblems {
     /// From the root of the repository.
     pub path: String,

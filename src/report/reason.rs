@@ -1,11 +1,15 @@
 //! The workflow check where no run speaks: it says why none runs.
 
+use serde::{Deserialize, Serialize};
+
 use super::check::{Check, Conclusion, Status};
+use super::config::{FileProblems, config_check};
 use super::markdown::{cut, escape};
-use crate::ids::WorkflowId;
+use crate::ids::{CommitSha, WorkflowId};
 
 /// Why no run of a workflow speaks for a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Its own filters say no: branches, paths, types. In words.
     Filtered(String),
@@ -17,6 +21,13 @@ pub enum Reason {
     Draft,
     /// The file on the definition ref cannot be read. What is wrong, one line each.
     BadFile(Vec<String>),
+    /// No workflow: the check of the workflow files that a pull request touches.
+    Config {
+        /// The files of its head.
+        files: Vec<FileProblems>,
+        /// The branch on which they will count.
+        branch: String,
+    },
 }
 
 impl Reason {
@@ -29,14 +40,16 @@ impl Reason {
             Self::PassedByMarker(_) => "passed_by_marker",
             Self::Draft => "draft",
             Self::BadFile(_) => "bad_file",
+            Self::Config { .. } => "config",
         }
     }
 }
 
-/// The workflow check of a workflow that does not run.
+/// The check of a workflow that does not run, or of changed files.
 #[must_use]
-pub fn reason_check(workflow: &WorkflowId, reason: &Reason) -> Check {
+pub fn reason_check(workflow: &WorkflowId, sha: &CommitSha, reason: &Reason) -> Check {
     let (status, title, summary) = match reason {
+        Reason::Config { files, branch } => return config_check(files, branch, sha.as_str()),
         Reason::Filtered(why) => {
             (Status::Completed(Conclusion::Skipped), "Not for this change".to_owned(), escape(why))
         }

@@ -50,12 +50,7 @@ const PLANNED: [&str; 9] = [
 ];
 
 /// Reads a step. Its rollback comes second.
-pub(crate) fn read(
-    node: &Node,
-    defaults: &FileDefaults,
-    operator: &Operator,
-    problems: &mut Problems,
-) -> Vec<Draft> {
+pub(crate) fn read(node: &Node, defaults: &FileDefaults, operator: &Operator, problems: &mut Problems) -> Vec<Draft> {
     let Some(mut fields) = Fields::of(node, "a step", problems) else { return Vec::new() };
     let key = id(&mut fields, problems);
     let name = fields.take("name").and_then(|node| read::name(node, "name", problems));

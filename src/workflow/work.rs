@@ -45,11 +45,7 @@ pub(crate) struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: defaults::BACKOFF,
-            factor_percent: defaults::BACKOFF_FACTOR_PERCENT,
-            max: defaults::BACKOFF_MAX,
-        }
+        Self { first: defaults::BACKOFF, factor_percent: defaults::BACKOFF_FACTOR_PERCENT, max: defaults::BACKOFF_MAX }
     }
 }
 
@@ -220,7 +216,9 @@ fn whom(
         (None, Some(_)) => shell(),
         (None, None) => file.agent.clone().unwrap_or_else(|| {
             let message = "nobody does this: there is neither run nor agent";
-            problems.error(Code::MissingField, place, message).help("write run: …, agent: …, or defaults: { agent: … }");
+            problems
+                .error(Code::MissingField, place, message)
+                .help("write run: …, agent: …, or defaults: { agent: … }");
             shell()
         }),
     }
