@@ -68,7 +68,7 @@ macro_rules! table {
 #[rustfmt::skip]
 const TABLE: &[Spec] = table! {
     Retry   "retry"   "[step…] [--from] [--all]"                      Write true  "run again what failed or never ran, these steps, a step and all behind it (`--from`), or everything (`--all`)"
-    Pause   "pause"   "[workflow] [why…]"                             Write true  "start nothing more on this pull request, over pushes too, until `/resume`"
+    Pause   "pause"   "[workflow] [why…]"                             Write true  "start nothing more on this pull request, over pushes too, until `resume`"
     Resume  "resume"  "[workflow]"                                    Write true  "end the pause"
     Cancel  "cancel"  "[workflow]"                                    Write true  "stop the runs of this pull request"
     Approve "approve" "<40 digits of a commit> or <step>"             Write true  "trust a commit, or let a step that waits for approval go on"

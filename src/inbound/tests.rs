@@ -457,7 +457,7 @@ fn a_body_under_another_events_name_is_unfit() {
     }
     let mut comment = comment();
     comment["action"] = json!("rerequested");
-    insta::assert_snapshot!(read("check_run", &comment).unwrap_err(), @"");
+    insta::assert_snapshot!(read("check_run", &comment).unwrap_err(), @"the body does not fit the event check_run: missing field `check_run` at line 1 column 12761; see whether the event's name is right, else report this");
 }
 
 #[test]

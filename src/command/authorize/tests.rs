@@ -50,15 +50,57 @@ fn table(person: impl Fn(Permission) -> Person, overrides: &Overrides) -> String
 #[test]
 fn every_verb_by_every_permission() {
     assert_eq!(commands().len(), Verb::table().len());
-    insta::assert_snapshot!(table(person, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(person, &Overrides::default()), @r#"
+    retry      -   -   - yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   -   - yes yes yes
+    approve    -   -   - yes yes yes
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 #[test]
 fn authors_of_pull_requests() {
     let author = |permission| Person { is_author: true, ..person(permission) };
-    insta::assert_snapshot!(table(author, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(author, &Overrides::default()), @r#"
+    retry      -   - yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   - yes yes yes yes
+    approve    -   -   -   -   -   -
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
     let trusted = |permission| Person { commit_trusted: true, ..author(permission) };
-    insta::assert_snapshot!(table(trusted, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(trusted, &Overrides::default()), @r#"
+    retry      - yes yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     - yes yes yes yes yes
+    approve    -   -   -   -   -   -
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 #[test]
@@ -73,7 +115,21 @@ fn what_a_repository_says_about_rights() {
     let trusted_author = |permission| Person { is_author: true, commit_trusted: true, ..person(permission) };
     let cancel = Command::Cancel { workflow: None };
     assert!(authorize(&cancel, &trusted_author(Permission::Write), &overrides).is_err(), "no exception remains");
-    insta::assert_snapshot!(table(person, &overrides), @"");
+    insta::assert_snapshot!(table(person, &overrides), @r#"
+    retry      - yes yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   -   -   - yes yes
+    approve    -   -   - yes yes yes
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     -   -   - yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 /// C-01.
