@@ -158,6 +158,9 @@ fn a_deleted_fork_is_still_a_fork() {
     payload["pull_request"]["user"] = Value::Null;
     let event = pull_request(&payload);
     assert_eq!((event.fork, event.head_repository, event.author), (true, None, None));
+    payload["pull_request"]["labels"] = Value::Null;
+    payload["changes"] = Value::Null;
+    assert_eq!(pull_request(&payload).labels, Vec::<String>::new());
 }
 
 #[test]

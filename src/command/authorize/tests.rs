@@ -1,5 +1,6 @@
 use super::*;
 use crate::command::{RunAt, Scope};
+use crate::inbound::event::AccountKind;
 
 const EVERY: [Permission; 6] = [
     Permission::None,
@@ -155,6 +156,18 @@ fn any_doubt_denies() {
     let run = Command::Run { workflow: "ci".parse().unwrap(), inputs: vec![], at: RunAt::Default };
     let app = Person { actor: Actor::App(7), ..admin };
     assert_eq!(why(&run, app, &maintain), Err(Why::Permission), "a listed App has write, not more");
+}
+
+#[test]
+fn only_a_plain_account_is_a_person() {
+    let account = |login: &str, kind| Account { login: login.parse().unwrap(), id: 1, kind };
+    let person = account("octocat", AccountKind::User);
+    assert_eq!(Actor::behind(Some(&person), None), Actor::Human);
+    assert_eq!(Actor::behind(Some(&person), Some(7)), Actor::App(7));
+    assert_eq!(Actor::behind(None, None), Actor::Bot);
+    for (login, kind) in [("x[bot]", AccountKind::Bot), ("x[bot]", AccountKind::User), ("x", AccountKind::Other)] {
+        assert_eq!(Actor::behind(Some(&account(login, kind)), None), Actor::Bot);
+    }
 }
 
 #[test]
