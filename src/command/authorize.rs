@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::given::{Approved, Command};
 use super::verb::Verb;
+use crate::inbound::event::Account;
 
 /// What GitHub lets a person do in a repository, ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +85,19 @@ pub enum Actor {
     App(i64),
     /// A bot that is no App we could name.
     Bot,
+}
+
+impl Actor {
+    /// What stands behind an account of an event, and the App through which it acted. A deleted account and anything
+    /// else that is not plainly a person is a bot.
+    #[must_use]
+    pub fn behind(account: Option<&Account>, app_id: Option<i64>) -> Self {
+        match (account, app_id) {
+            (_, Some(id)) => Self::App(id),
+            (Some(account), None) if !account.is_bot() => Self::Human,
+            (_, None) => Self::Bot,
+        }
+    }
 }
 
 /// Who gives a command, by what GitHub says at that moment.

@@ -74,7 +74,8 @@ pub enum Command {
     },
     /// Answer a question.
     Answer {
-        /// A step, then the text; or the text alone: [`split_first`](super::split_first) tells once the steps are known.
+        /// A step and then the text, or the text alone: [`split_first`](super::split_first) tells once the steps are
+        /// known.
         words: String,
     },
     /// List the commands.

@@ -67,19 +67,32 @@ macro_rules! table {
 
 #[rustfmt::skip]
 const TABLE: &[Spec] = table! {
-    Retry   "retry"   "[step…] [--from] [--all]"                      Write true  "run again what failed or never ran, these steps, a step and all behind it (`--from`), or everything (`--all`)"
-    Pause   "pause"   "[workflow] [why…]"                             Write true  "start nothing more on this pull request, over pushes too, until `/resume`"
-    Resume  "resume"  "[workflow]"                                    Write true  "end the pause"
-    Cancel  "cancel"  "[workflow]"                                    Write true  "stop the runs of this pull request"
-    Approve "approve" "<40 digits of a commit> or <step>"             Write true  "trust a commit, or let a step that waits for approval go on"
-    Reject  "reject"  "<step>"                                        Write false "refuse a step that waits for approval"
-    Skip    "skip"    "<step>"                                        Write false "leave a step out; its dependants run"
-    Run     "run"     "<workflow> [key=value…] [--ref head or commit]" Write false "start a workflow"
-    Status  "status"  ""                                              Read  true  "say what runs, waits and failed"
-    Plan    "plan"    "[workflow]"                                    Read  false "show the graph of a workflow"
-    Why     "why"     "[step]"                                        Read  false "say why something waits or did not run"
-    Answer  "answer"  "[step] <text…>"                                Write false "answer the question of a step"
-    Help    "help"    ""                                              Read  true  "show this list"
+    Retry "retry" "[step…] [--from] [--all]" Write true
+        "run again what failed or never ran; these steps; with `--from` all behind them too; or everything"
+    Pause "pause" "[workflow] [why…]" Write true
+        "start nothing more on this pull request, over pushes too, until `resume`"
+    Resume "resume" "[workflow]" Write true
+        "end the pause"
+    Cancel "cancel" "[workflow]" Write true
+        "stop the runs of this pull request"
+    Approve "approve" "<40 digits of a commit> or <step>" Write true
+        "trust a commit, or let a step that waits for approval go on"
+    Reject "reject" "<step>" Write false
+        "refuse a step that waits for approval"
+    Skip "skip" "<step>" Write false
+        "leave a step out; its dependants run"
+    Run "run" "<workflow> [key=value…] [--ref head or commit]" Write false
+        "start a workflow"
+    Status "status" "" Read true
+        "say what runs, waits and failed"
+    Plan "plan" "[workflow]" Read false
+        "show the graph of a workflow"
+    Why "why" "[step]" Read false
+        "say why something waits or did not run"
+    Answer "answer" "[step] <text…>" Write false
+        "answer the question of a step"
+    Help "help" "" Read true
+        "show this list"
 };
 
 impl Verb {

@@ -200,7 +200,7 @@ impl Found {
             At::InstallationId => self.installation = Some(number),
             At::RepositoryId => self.repository = Some(number),
             At::Number => self.number = u64::try_from(number).ok(),
-            At::PushedAt => self.pushed_at = Some(Timestamp(number.saturating_mul(1_000_000))),
+            At::PushTime => self.pushed_at = Some(Timestamp(number.saturating_mul(1_000_000))),
             _ => {}
         }
     }
@@ -213,7 +213,7 @@ impl Found {
             At::Sha => self.sha = CommitSha::full(text).ok().filter(|_| text.bytes().any(|digit| digit != b'0')),
             At::ExternalId => self.external_id = short().filter(|id| !id.is_empty()),
             At::Moment => self.at = Timestamp::parse_rfc3339(text).ok(),
-            At::PushedAt => self.pushed_at = Timestamp::parse_rfc3339(text).ok(),
+            At::PushTime => self.pushed_at = Timestamp::parse_rfc3339(text).ok(),
             _ => {}
         }
     }
@@ -227,7 +227,7 @@ enum At {
     InstallationId,
     Repository,
     RepositoryId,
-    PushedAt,
+    PushTime,
     Action,
     PullRequest,
     Head,
@@ -259,7 +259,7 @@ impl At {
             (Self::Top, "after") => Self::Sha,
             (Self::Installation, "id") => Self::InstallationId,
             (Self::Repository, "id") => Self::RepositoryId,
-            (Self::Repository, "pushed_at") => Self::PushedAt,
+            (Self::Repository, "pushed_at") => Self::PushTime,
             (Self::PullRequest | Self::Issue, "number") => Self::Number,
             (Self::PullRequest, "updated_at") | (Self::Comment, "created_at") => Self::Moment,
             (Self::PullRequest, "head") => Self::Head,

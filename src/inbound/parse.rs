@@ -97,7 +97,7 @@ impl Reader<'_> {
             head_repository,
             base_sha: self.whole(request.base.sha)?,
             base_ref: request.base.name,
-            base_ref_before: payload.changes.base.and_then(|base| base.name).map(|name| name.from),
+            base_ref_before: payload.changes.and_then(|changes| changes.base?.name).map(|name| name.from),
             author: account(request.user),
             association: request.author_association.unwrap_or_default(),
             draft: request.draft.unwrap_or_default(),

@@ -17,8 +17,7 @@ pub(super) struct PullRequestPayload {
     pub(super) pull_request: PullRequest,
     pub(super) repository: Repository,
     pub(super) label: Option<Label>,
-    #[serde(default)]
-    pub(super) changes: Changes,
+    pub(super) changes: Option<Changes>,
     pub(super) sender: Option<Account>,
 }
 
@@ -34,7 +33,7 @@ pub(super) struct PullRequest {
     pub(super) merged: Option<bool>,
     pub(super) title: Option<String>,
     pub(super) body: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) labels: Vec<Label>,
     #[serde(deserialize_with = "moment")]
     pub(super) updated_at: Timestamp,
@@ -53,7 +52,7 @@ pub(super) struct Label {
     pub(super) name: String,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 pub(super) struct Changes {
     pub(super) base: Option<BaseChange>,
 }

@@ -158,6 +158,9 @@ fn a_deleted_fork_is_still_a_fork() {
     payload["pull_request"]["user"] = Value::Null;
     let event = pull_request(&payload);
     assert_eq!((event.fork, event.head_repository, event.author), (true, None, None));
+    payload["pull_request"]["labels"] = Value::Null;
+    payload["changes"] = Value::Null;
+    assert_eq!(pull_request(&payload).labels, Vec::<String>::new());
 }
 
 #[test]
@@ -457,7 +460,7 @@ fn a_body_under_another_events_name_is_unfit() {
     }
     let mut comment = comment();
     comment["action"] = json!("rerequested");
-    insta::assert_snapshot!(read("check_run", &comment).unwrap_err(), @"");
+    insta::assert_snapshot!(read("check_run", &comment).unwrap_err(), @"the body does not fit the event check_run: missing field `check_run` at line 1 column 12761; see whether the event's name is right, else report this");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::command::{RunAt, Scope};
+use crate::inbound::event::AccountKind;
 
 const EVERY: [Permission; 6] = [
     Permission::None,
@@ -50,15 +51,57 @@ fn table(person: impl Fn(Permission) -> Person, overrides: &Overrides) -> String
 #[test]
 fn every_verb_by_every_permission() {
     assert_eq!(commands().len(), Verb::table().len());
-    insta::assert_snapshot!(table(person, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(person, &Overrides::default()), @r#"
+    retry      -   -   - yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   -   - yes yes yes
+    approve    -   -   - yes yes yes
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 #[test]
 fn authors_of_pull_requests() {
     let author = |permission| Person { is_author: true, ..person(permission) };
-    insta::assert_snapshot!(table(author, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(author, &Overrides::default()), @r#"
+    retry      -   - yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   - yes yes yes yes
+    approve    -   -   -   -   -   -
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
     let trusted = |permission| Person { commit_trusted: true, ..author(permission) };
-    insta::assert_snapshot!(table(trusted, &Overrides::default()), @"");
+    insta::assert_snapshot!(table(trusted, &Overrides::default()), @r#"
+    retry      - yes yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     - yes yes yes yes yes
+    approve    -   -   -   -   -   -
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     - yes yes yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 #[test]
@@ -73,7 +116,21 @@ fn what_a_repository_says_about_rights() {
     let trusted_author = |permission| Person { is_author: true, commit_trusted: true, ..person(permission) };
     let cancel = Command::Cancel { workflow: None };
     assert!(authorize(&cancel, &trusted_author(Permission::Write), &overrides).is_err(), "no exception remains");
-    insta::assert_snapshot!(table(person, &overrides), @"");
+    insta::assert_snapshot!(table(person, &overrides), @r#"
+    retry      - yes yes yes yes yes
+    pause      -   -   - yes yes yes
+    resume     -   -   - yes yes yes
+    cancel     -   -   -   - yes yes
+    approve    -   -   - yes yes yes
+    reject     -   -   - yes yes yes
+    skip       -   -   - yes yes yes
+    run        -   -   - yes yes yes
+    status     -   -   - yes yes yes
+    plan       - yes yes yes yes yes
+    why        - yes yes yes yes yes
+    answer     -   -   - yes yes yes
+    help       - yes yes yes yes yes
+    "#);
 }
 
 /// C-01.
@@ -99,6 +156,18 @@ fn any_doubt_denies() {
     let run = Command::Run { workflow: "ci".parse().unwrap(), inputs: vec![], at: RunAt::Default };
     let app = Person { actor: Actor::App(7), ..admin };
     assert_eq!(why(&run, app, &maintain), Err(Why::Permission), "a listed App has write, not more");
+}
+
+#[test]
+fn only_a_plain_account_is_a_person() {
+    let account = |login: &str, kind| Account { login: login.parse().unwrap(), id: 1, kind };
+    let person = account("octocat", AccountKind::User);
+    assert_eq!(Actor::behind(Some(&person), None), Actor::Human);
+    assert_eq!(Actor::behind(Some(&person), Some(7)), Actor::App(7));
+    assert_eq!(Actor::behind(None, None), Actor::Bot);
+    for (login, kind) in [("x[bot]", AccountKind::Bot), ("x[bot]", AccountKind::User), ("x", AccountKind::Other)] {
+        assert_eq!(Actor::behind(Some(&account(login, kind)), None), Actor::Bot);
+    }
 }
 
 #[test]

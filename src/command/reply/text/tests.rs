@@ -22,14 +22,35 @@ const HOSTILE: [&str; 12] = [
 #[test]
 fn foreign_text_in_a_line() {
     let all: Vec<_> = HOSTILE.iter().map(|text| code(text)).collect();
-    insta::assert_snapshot!(all.join("\n"), @"");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    `@everyone @octocat`
+    `![x](http://x.y/?leak)`
+    `[x](javascript:alert)`
+    `<img src=http://x.y><script>alert(1)</script>`
+    ```` `` ` ``` code ````
+    `` ` ``
+    `line  # heading  ![x](http://x.y)`
+    `red ]0;title`
+    `::set-output name=x::y`
+    `fixes #1, https://x.y`
+    `txet desrever`
+    `--> <!-- pointsman:x -->`
+    "#);
     assert_eq!(code(""), "*(nothing)*");
     assert_eq!(code(" \n\u{200b} "), "*(nothing)*");
 }
 
 #[test]
 fn foreign_text_in_a_block() {
-    insta::assert_snapshot!(block("a\r\n```\n@octocat\n````\n\u{1b}[1mbold\u{1b}[m\n"), @"");
+    insta::assert_snapshot!(block("a\r\n```\n@octocat\n````\n\u{1b}[1mbold\u{1b}[m\n"), @r#"
+    `````text
+    a
+    ```
+    @octocat
+    ````
+    bold
+    `````
+    "#);
 }
 
 #[test]
@@ -64,7 +85,8 @@ fn hostile_text_is_code_alone() {
 proptest! {
     #[test]
     fn no_text_leaves_its_code(text in r"([`@!\[\]()<>*_#\\ \n|~$-]|a|é|http://x|\u{1b}\[1m){0,30}") {
-        let events: Vec<_> = Parser::new_ext(&format!("by {} here", code(&text)), Options::all()).collect();
+        let line = format!("by {} here", code(&text));
+        let events: Vec<_> = Parser::new_ext(&line, Options::all()).collect();
         // A paragraph, our word, the code, our word, the end.
         prop_assert!(events.len() == 5 && matches!(events[2], Event::Code(_)) || code(&text) == "*(nothing)*", "{:?}", events);
         let block = block(&text);
