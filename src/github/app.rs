@@ -12,15 +12,22 @@ use url::Url;
 
 use super::blocks::Blocks;
 use super::error::Error;
-use super::installation::{Installation, Shared};
+use super::files::Files;
+use super::installation::{Installation, Shared, Versioned};
 use super::settings::{BadSettings, Settings, Signer};
 use super::token::{Minted, Scope, Token, Tokens};
 use super::wire::{Call, Reply, Wire};
-use crate::ids::{InstallationId, Login, RepoId, RepoName};
+use crate::ids::{CommitSha, InstallationId, Login, RepoId, RepoName};
 use crate::time::{Clock, Timestamp};
 
 /// Installations whose limits and caches are kept in memory.
 const INSTALLATIONS_MAX: u64 = 10_000;
+/// Replies kept for comparison, of all installations.
+const VERSIONS_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Commits whose directory of workflow files is known by its id.
+const COMMITS_MAX: u64 = 50_000;
+/// Workflow files kept, of all installations.
+const TREES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// GitHub, as the App sees it. Cheap to clone; clones share connections, tokens and caches.
 #[derive(Clone)]
@@ -34,6 +41,12 @@ pub(super) struct Inner {
     blocks: Blocks,
     identity: OnceCell<Identity>,
     installations: Cache<InstallationId, Arc<Shared>>,
+    /// Replies that are only sent again when they changed.
+    pub(super) versions: Cache<(InstallationId, Url), Versioned>,
+    /// The directory of workflow files of a commit, by the directory's id; none where there is no directory.
+    pub(super) commits: Cache<(InstallationId, RepoName, CommitSha), Option<String>>,
+    /// What is in such a directory.
+    pub(super) trees: Cache<(InstallationId, String), Arc<Files>>,
 }
 
 /// Who the App is.
@@ -128,7 +141,16 @@ impl App {
             web_url: settings.web_url.clone(),
             blocks: Blocks::default(),
             identity: OnceCell::new(),
-            installations: Cache::builder().max_capacity(INSTALLATIONS_MAX).build(),
+            installations: Cache::new(INSTALLATIONS_MAX),
+            versions: Cache::builder()
+                .max_capacity(VERSIONS_BYTES_MAX)
+                .weigher(|(_, url): &(_, Url), reply: &Versioned| weight(url.as_str().len() + reply.body.len()))
+                .build(),
+            commits: Cache::new(COMMITS_MAX),
+            trees: Cache::builder()
+                .max_capacity(TREES_BYTES_MAX)
+                .weigher(|_, files: &Arc<Files>| weight(files.bytes()))
+                .build(),
         })))
     }
 
@@ -234,6 +256,11 @@ impl App {
         }
         result
     }
+}
+
+/// What an entry of a cache costs: its bytes, and some for keeping them.
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes.saturating_add(200)).unwrap_or(u32::MAX)
 }
 
 impl From<WireInstalled> for Installed {

@@ -147,8 +147,7 @@ impl Window {
     fn free_at(&self, more: u32, max: u32, length: Duration, at: Timestamp) -> Timestamp {
         let slot = slot_micros(length);
         let now = at.0.div_euclid(slot).max(self.newest);
-        // Below the limit however many slots pass: more than the limit at once is never admitted as it is,
-        // but after an empty window, or it would wait for ever.
+        // What costs more than the whole limit is admitted after an empty window, or it would wait for ever.
         let room = max.saturating_sub(more);
         let passed = (0..=SLOTS + 1).find(|passed| self.held(now + passed) <= room).unwrap_or(SLOTS + 1);
         match passed {

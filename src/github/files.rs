@@ -81,7 +81,7 @@ impl Installation {
     pub async fn workflow_files_of(&self, repo: &RepoName, shas: &[CommitSha]) -> Result<Vec<Arc<Files>>, Error> {
         let mut known = Vec::with_capacity(shas.len());
         for sha in shas {
-            known.push(self.shared.files.get(&(repo.clone(), sha.clone())).await);
+            known.push(self.known_files(repo, sha).await);
         }
         let missing: Vec<&CommitSha> =
             shas.iter().zip(&known).filter(|(_, files)| files.is_none()).map(|(sha, _)| sha).collect();
@@ -96,10 +96,17 @@ impl Installation {
         let mut all = Vec::with_capacity(shas.len());
         for (sha, known) in shas.iter().zip(known) {
             let files = known.or_else(|| read.next()).ok_or_else(|| Effect::Read.lost("no files for a commit"))?;
-            self.shared.files.insert((repo.clone(), sha.clone()), files.clone()).await;
+            self.app.0.commits.insert((self.id, repo.clone(), sha.clone()), files.tree_oid.clone()).await;
             all.push(files);
         }
         Ok(all)
+    }
+
+    async fn known_files(&self, repo: &RepoName, sha: &CommitSha) -> Option<Arc<Files>> {
+        match self.app.0.commits.get(&(self.id, repo.clone(), sha.clone())).await? {
+            None => Some(Arc::default()),
+            Some(oid) => self.app.0.trees.get(&(self.id, oid)).await,
+        }
     }
 
     async fn files_by_graphql(&self, repo: &RepoName, shas: &[&CommitSha]) -> Result<Vec<Arc<Files>>, Error> {
@@ -130,7 +137,7 @@ impl Installation {
             let directory = root.into_iter().find(|entry| entry.path == DIRECTORY && entry.kind == "tree");
             let files = match directory {
                 None => Arc::default(),
-                Some(directory) => match self.shared.trees.get(&directory.sha).await {
+                Some(directory) => match self.app.0.trees.get(&(self.id, directory.sha.clone())).await {
                     Some(files) => files,
                     None => self.rest_directory(repo, directory.sha).await?,
                 },
@@ -191,9 +198,21 @@ impl Installation {
     /// The same tree is kept once, however many commits have it.
     async fn remembered(&self, files: Files) -> Arc<Files> {
         match files.tree_oid.clone() {
-            Some(oid) => self.shared.trees.get_with(oid, async { Arc::new(files) }).await,
+            Some(oid) => self.app.0.trees.get_with((self.id, oid), async { Arc::new(files) }).await,
             None => Arc::new(files),
         }
+    }
+}
+
+impl Files {
+    /// What it holds, in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.files.iter().map(|file| match &file.content {
+            Content::Text(text) => text.len(),
+            Content::TooBig | Content::Binary | Content::NotAFile => 0,
+        });
+        let names = self.files.iter().map(|file| 100 + file.path.len() + file.oid.len());
+        texts.chain(names).sum()
     }
 }
 

@@ -1,12 +1,12 @@
 //! One installation: the handle that every operation hangs on, and the one place that calls in its name.
 //!
-//! *Invariant:* nothing cached is shared between installations: what one may see, another may not.
+//! *Invariant:* nothing cached is shared between installations, since what one may see, another may not: every key
+//! of a cache begins with the installation.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use moka::future::Cache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -14,18 +14,13 @@ use url::Url;
 use super::app::App;
 use super::blocks::Blocks;
 use super::error::{self, Effect, Error, GraphqlError, Limit};
-use super::files::Files;
 use super::token::{Scope, Token};
 use super::wire::{Call, Reply};
-use crate::ids::{CommitSha, InstallationId, RepoName};
+use crate::ids::{InstallationId, RepoName};
 use crate::time::Timestamp;
 
-/// Replies that are only asked for again when they changed.
-const VERSIONED_REPLIES_MAX: u64 = 500;
-/// Larger ones are not kept.
+/// A reply larger than this is not kept for comparison.
 const VERSIONED_REPLY_BYTES_MAX: usize = 64 * 1024;
-/// Directories of workflow files, each of one commit.
-const FILES_MAX: u64 = 500;
 
 /// What may be done in the name of one installation. Cheap to clone.
 #[derive(Clone)]
@@ -36,19 +31,17 @@ pub struct Installation {
 }
 
 /// What all handles of one installation share.
+#[derive(Default)]
 pub(super) struct Shared {
     blocks: Blocks,
     rate: Mutex<Option<Rate>>,
-    versions: Cache<Url, Versioned>,
-    pub(super) files: Cache<(RepoName, CommitSha), Arc<Files>>,
-    pub(super) trees: Cache<String, Arc<Files>>,
 }
 
 /// A reply and its version.
 #[derive(Clone)]
-struct Versioned {
+pub(super) struct Versioned {
     etag: HeaderValue,
-    body: Arc<[u8]>,
+    pub(super) body: Arc<[u8]>,
 }
 
 /// What GitHub last said about its hourly limit of REST calls.
@@ -69,18 +62,6 @@ impl Rate {
         let number = |name| headers.get(name)?.to_str().ok()?.parse::<i64>().ok();
         let reset = Timestamp(number("x-ratelimit-reset")?.saturating_mul(1_000_000));
         Some(Self { limit: number("x-ratelimit-limit")?, remaining: number("x-ratelimit-remaining")?, reset })
-    }
-}
-
-impl Default for Shared {
-    fn default() -> Self {
-        Self {
-            blocks: Blocks::default(),
-            rate: Mutex::default(),
-            versions: Cache::new(VERSIONED_REPLIES_MAX),
-            files: Cache::new(FILES_MAX),
-            trees: Cache::new(FILES_MAX),
-        }
     }
 }
 
@@ -162,16 +143,18 @@ impl Installation {
 
     /// Reads a resource that is asked for often and changes seldom: GitHub does not count "not modified".
     pub(super) async fn read_news<T: DeserializeOwned>(&self, url: Url) -> Result<T, Error> {
-        let known = self.shared.versions.get(&url).await;
+        let versions = &self.app.0.versions;
+        let key = (self.id, url.clone());
+        let known = versions.get(&key).await;
         let etag = known.as_ref().map(|known| known.etag.clone());
-        let mut reply = self.call(&Call::get(url.clone()).unless(etag)).await?;
+        let mut reply = self.call(&Call::get(url).unless(etag)).await?;
         match (known, reply.headers.get(header::ETAG).cloned()) {
             (Some(known), _) if reply.status == StatusCode::NOT_MODIFIED => reply.body = known.body.to_vec(),
             (_, Some(etag)) if reply.body.len() <= VERSIONED_REPLY_BYTES_MAX => {
                 let body = reply.body.as_slice().into();
-                self.shared.versions.insert(url, Versioned { etag, body }).await;
+                versions.insert(key, Versioned { etag, body }).await;
             }
-            _ => self.shared.versions.invalidate(&url).await,
+            _ => versions.invalidate(&key).await,
         }
         reply.parse()
     }

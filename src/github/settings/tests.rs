@@ -32,8 +32,10 @@ fn says_what_a_wrong_key_seems_to_be() {
     check("SHA256:p6fE0wLUiXJ0nWRDVwkKDPQ4mVHzAJGPpYJqKqdbNYk=", "fingerprint");
     check("/etc/pointsman/key.pem", "GITHUB_PRIVATE_KEY_PATH");
     check(&PKCS1[..200], "must be whole");
-    // A whole envelope with nonsense in it.
-    check("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----", "is damaged");
+    check("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----", "must be whole");
+    // Whole, but its numbers do not belong together.
+    let line = PKCS1.lines().nth(3).unwrap();
+    check(&PKCS1.replace(line, &line.chars().rev().collect::<String>()), "is damaged");
 }
 
 #[test]
