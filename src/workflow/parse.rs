@@ -161,7 +161,8 @@ fn graph(mut drafts: Vec<Draft>, problems: &mut Problems) -> Option<(Vec<super::
     let circles = planner::circles(&needs);
     for circle in &circles {
         let draft = |ix: &PlanIx| drafts.get(*ix as usize);
-        let message = planner::circle_message(circle, |ix| draft(&ix).map_or_else(String::new, |d| d.step.key.to_string()));
+        let message =
+            planner::circle_message(circle, |ix| draft(&ix).map_or_else(String::new, |d| d.step.key.to_string()));
         // The need that leads from the first to the second step of the circle, or from the only one to itself.
         let next = circle.get(1).or(circle.first()).and_then(draft).map(|next| next.step.key.as_str());
         let first = circle.first().and_then(draft);
@@ -215,8 +216,7 @@ const RECOVERY_ACTIONS: [(&str, &str); 5] = [
     ("skip", "skip"),
     ("skip_non_critical", "skip_non_critical"),
 ];
-const CHANNELS: [(&str, &str); 4] =
-    [("slack", "slack"), ("email", "email"), ("sms", "sms"), ("webhook", "webhook")];
+const CHANNELS: [(&str, &str); 4] = [("slack", "slack"), ("email", "email"), ("sms", "sms"), ("webhook", "webhook")];
 
 /// `concurrency: group` or a mapping; `cancel-in-progress` is Actions' word for `on_conflict`.
 fn concurrency(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Option<Concurrency> {
@@ -354,9 +354,9 @@ fn handling(node: &Node, problems: &mut Problems) -> Handling {
 fn defaults(node: &Node, problems: &mut Problems) -> FileDefaults {
     let mut found = FileDefaults::default();
     let Some(mut fields) = Fields::of(node, "defaults", problems) else { return found };
-    found.agent = fields
-        .take("agent")
-        .and_then(|node| read::text(node, "agent", problems).and_then(|text| read::parsed(&text, node.place, problems)));
+    found.agent = fields.take("agent").and_then(|node| {
+        read::text(node, "agent", problems).and_then(|text| read::parsed(&text, node.place, problems))
+    });
     found.timeout = fields.take("timeout").and_then(|node| read::duration(node, "timeout", problems));
     let retries = fields.take_either("retries", "retry_count", problems);
     found.retries = retries.and_then(|node| read::count(node, "retries", 0..=RETRIES_MAX, problems));

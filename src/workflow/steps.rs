@@ -50,12 +50,7 @@ const PLANNED: [&str; 9] = [
 ];
 
 /// Reads a step. Its rollback comes second.
-pub(crate) fn read(
-    node: &Node,
-    defaults: &FileDefaults,
-    operator: &Operator,
-    problems: &mut Problems,
-) -> Vec<Draft> {
+pub(crate) fn read(node: &Node, defaults: &FileDefaults, operator: &Operator, problems: &mut Problems) -> Vec<Draft> {
     let Some(mut fields) = Fields::of(node, "a step", problems) else { return Vec::new() };
     let key = id(&mut fields, problems);
     let name = fields.take("name").and_then(|node| read::name(node, "name", problems));
@@ -179,9 +174,6 @@ fn rollback(node: &Node, work: &Work, defaults: &FileDefaults, problems: &mut Pr
     // Without a word about it, who did the step undoes it.
     let defaults = FileDefaults { agent: Some(work.agent.clone()), ..defaults.clone() };
     let work = Work::read(&mut fields, &defaults, false, problems);
-    if work.agent.as_str() == super::defaults::SHELL && work.action.run.is_none() {
-        problems.error(Code::MissingField, node.place, "a rollback by the shell needs run");
-    }
     fields.finish(&[], problems);
     Some(work)
 }

@@ -34,15 +34,7 @@ fn wrong(text: &str, expected: &str) {
 fn needs_become_numbers_and_dependants_mirror_them() {
     let plan = plan("a:, d: c b a b, b: a, c: a").unwrap();
     let seen: Vec<_> = plan.steps.iter().map(|step| (step.needs.clone(), step.dependants.clone())).collect();
-    assert_eq!(
-        seen,
-        [
-            (vec![], vec![1, 2, 3]),
-            (vec![0, 2, 3], vec![]),
-            (vec![0], vec![1]),
-            (vec![0], vec![1]),
-        ]
-    );
+    assert_eq!(seen, [(vec![], vec![1, 2, 3]), (vec![0, 2, 3], vec![]), (vec![0], vec![1]), (vec![0], vec![1]),]);
 }
 
 #[test]
@@ -83,10 +75,7 @@ fn bottlenecks() {
 
 #[test]
 fn circles_are_named() {
-    wrong(
-        "a: b, b: a",
-        "3:35 circle: Circular dependency detected: a -> b -> a (take one of these needs away)",
-    );
+    wrong("a: b, b: a", "3:35 circle: Circular dependency detected: a -> b -> a (take one of these needs away)");
     wrong("a:, b: b", "4:35 circle: Circular dependency detected: b -> b (take one of these needs away)");
     wrong(
         "s: a, a: b, b: c, c: a, x: y, y: x",
