@@ -9,6 +9,7 @@
 //! every list in it are bounded by named constants.
 //! *Invariant:* nothing in a file is ignored: what is not understood is an error.
 
+pub mod builtin;
 pub mod defaults;
 pub mod expr;
 pub mod file;

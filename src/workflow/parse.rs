@@ -142,12 +142,13 @@ fn drafted(node: &Node, file: &FileDefaults, operator: &Operator, problems: &mut
     if items.is_empty() {
         problems.error(Code::MissingField, node.place, "a workflow has at least one step");
     }
+    let drafts: Vec<Draft> = items.iter().flat_map(|item| steps::read(item, file, operator, problems)).collect();
     let max = operator.steps_max;
-    if let Some(beyond) = items.get(max) {
-        let message = format!("a workflow has at most {max} steps, this one has {}", items.len());
+    if let Some(beyond) = drafts.get(max) {
+        let message = format!("a workflow has at most {max} steps with its rollbacks, this one has {}", drafts.len());
         problems.error(Code::TooLarge, beyond.place, message).help("split it into two workflows");
     }
-    items.iter().take(max).flat_map(|item| steps::read(item, file, operator, problems)).collect()
+    drafts
 }
 
 /// Numbers the needs and links the graph. `None` when there is no graph to speak of.

@@ -174,9 +174,6 @@ fn rollback(node: &Node, work: &Work, defaults: &FileDefaults, problems: &mut Pr
     // Without a word about it, who did the step undoes it.
     let defaults = FileDefaults { agent: Some(work.agent.clone()), ..defaults.clone() };
     let work = Work::read(&mut fields, &defaults, false, problems);
-    if work.agent.as_str() == super::defaults::SHELL && work.action.run.is_none() {
-        problems.error(Code::MissingField, node.place, "a rollback by the shell needs run");
-    }
     fields.finish(&[], problems);
     Some(work)
 }

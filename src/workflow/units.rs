@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest timeout: thirty days. GitHub gives up on a check long before.
-pub const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A bare number below this is a slip: the original design counts in milliseconds, people do not.
 const BARE_MILLIS_MIN: u64 = 1_000;
 

@@ -92,14 +92,15 @@ impl Work {
         let place = fields.place;
         let kind = fields.take("type").and_then(|node| kind(node, problems)).unwrap_or(Kind::Other);
         let mut mentions = Vec::new();
-        let action = action(fields, item, &mut mentions, problems);
+        let line = fields.take("run");
+        let action = action(line, fields, item, &mut mentions, problems);
         let said = fields.take("agent").and_then(|node| agent(node, problems));
-        let agent = whom(said, &action, file, place, problems);
+        let agent = whom(said, line.is_some(), file, place, problems);
         let own_fallbacks = fields.take("fallback_agents").map(|node| agents(node, "fallback_agents", problems));
         let fallback_agents = match &own_fallbacks {
             Some(own) => own.clone(),
             // Nobody in the list of all steps knows what to do with a command line.
-            None if action.run.is_some() => Vec::new(),
+            None if line.is_some() => Vec::new(),
             None => file.fallback_agents.clone(),
         };
         let mut time = |name| fields.take(name).and_then(|node| read::duration(node, name, problems));
@@ -195,37 +196,44 @@ pub(crate) fn agents(node: &Node, what: &str, problems: &mut Problems) -> Vec<Ag
 /// The agent that gets it: the one that is said, the shell for a command line, the file's.
 fn whom(
     said: Option<AgentName>,
-    action: &Action,
+    by_line: bool,
     file: &FileDefaults,
     place: Place,
     problems: &mut Problems,
 ) -> AgentName {
     #[expect(clippy::expect_used, reason = "the text is a constant")]
     let shell = || SHELL.parse().expect("is a name");
-    match (said, &action.run) {
-        (Some(said), Some(_)) if of_agent(said.as_str()).is_some() => {
-            let message = format!("{said} is told in words (with:), it runs no command line");
-            problems.error(Code::Conflict, place, message).help("remove agent, or put the words into with");
-            said
-        }
-        (Some(said), None) if said.as_str() == SHELL => {
-            problems.error(Code::MissingField, place, "the shell needs run: what shall it do?");
-            said
-        }
-        (Some(said), _) => said,
-        (None, Some(_)) => shell(),
-        (None, None) => file.agent.clone().unwrap_or_else(|| {
-            let message = "nobody does this: there is neither run nor agent";
-            problems
-                .error(Code::MissingField, place, message)
-                .help("write run: …, agent: …, or defaults: { agent: … }");
-            shell()
-        }),
+    let agent: AgentName = match said {
+        Some(said) => said,
+        None if by_line => shell(),
+        None => match &file.agent {
+            Some(agent) => agent.clone(),
+            None => {
+                let message = "nobody does this: there is neither run nor agent";
+                problems.error(Code::MissingField, place, message);
+                problems.help("write run: …, agent: …, or defaults: { agent: … }");
+                return shell();
+            }
+        },
+    };
+    if by_line && of_agent(agent.as_str()).is_some() {
+        let message = format!("{agent} is told in words (with:), it runs no command line");
+        problems.error(Code::Conflict, place, message).help("remove agent, or put the words into with");
     }
+    if !by_line && agent.as_str() == SHELL {
+        problems.error(Code::MissingField, place, "the shell needs run: what shall it do?");
+    }
+    agent
 }
 
-fn action(fields: &mut Fields<'_>, item: bool, mentions: &mut Vec<Mention>, problems: &mut Problems) -> Action {
-    let run = fields.take("run").and_then(|node| run(node, problems));
+fn action(
+    line: Option<&Node>,
+    fields: &mut Fields<'_>,
+    item: bool,
+    mentions: &mut Vec<Mention>,
+    problems: &mut Problems,
+) -> Action {
+    let run = line.and_then(|node| run(node, problems));
     let with = fields.take_either("with", "config", problems);
     let with = with.map_or_else(BTreeMap::new, |node| {
         mentions.extend(mentions_below(node, item, problems));
@@ -234,7 +242,7 @@ fn action(fields: &mut Fields<'_>, item: bool, mentions: &mut Vec<Mention>, prob
     let env = fields.take("env").map(|node| (node.place, env(node, item, mentions, problems)));
     let secrets = fields.take("secrets").map(|node| (node.place, secrets(node, problems)));
     for (place, field) in [(env.as_ref().map(|e| e.0), "env"), (secrets.as_ref().map(|s| s.0), "secrets")] {
-        if let (Some(place), None) = (place, &run) {
+        if let (Some(place), None) = (place, line) {
             problems.error(Code::NoEffect, place, format!("{field} is for steps with run only"));
         }
     }
