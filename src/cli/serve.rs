@@ -29,7 +29,7 @@ impl SettingsArgs {
     /// # Errors
     /// All problems at once.
     pub fn read(&self) -> Result<Settings, Failure> {
-        self.sources(|sources| Settings::read(sources))
+        self.sources(Settings::read)
     }
 
     /// The settings of the database alone, as `migrate` needs them.
@@ -37,7 +37,7 @@ impl SettingsArgs {
     /// # Errors
     /// All problems at once.
     pub fn database(&self) -> Result<Database, Failure> {
-        self.sources(|sources| Database::alone(sources))
+        self.sources(Database::alone)
     }
 
     fn sources<T>(&self, read: impl FnOnce(&Sources<'_>) -> Result<T, Vec<Problem>>) -> Result<T, Failure> {
