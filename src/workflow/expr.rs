@@ -1,13 +1,32 @@
 //! Expressions: `${{ … }}` and `if:`, with the grammar and semantics of GitHub Actions.
+//!
+//! They are our own because a workflow is hostile input: the language is total. It has no loops, its depth, its length
+//! and what it writes are bounded, and nothing in it can panic.
+
+mod call;
+mod eval;
+mod lex;
+mod parse;
+mod template;
+
+use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A parsed expression; serializes as its source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+use parse::{Function, Hop, Node};
+pub use template::Template;
+
+/// The longest expression.
+pub const SOURCE_BYTES_MAX: usize = 8_192;
+
+/// A parsed expression; serializes as its source, and two are equal when their sources are.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Expr {
     source: String,
+    node: Node,
 }
 
 /// Why an expression cannot be read or evaluated.
@@ -40,9 +59,139 @@ pub enum Status {
 }
 
 impl Expr {
+    /// Reads an expression, with or without the `${{ }}` around it.
+    ///
+    /// # Errors
+    /// When it is not in the grammar, too long or too deep; the offset counts from the start of `text`.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let Some(rest) = text.trim_start().strip_prefix("${{") else { return Self::bare(text) };
+        let inner = text.len() - rest.len();
+        let error = |message: &str, offset| Err(Error { message: message.to_owned(), offset });
+        let Some(end) = template::closing(rest) else { return error("this ${{ has no }}", inner - 3) };
+        if !rest[end + 2..].trim().is_empty() {
+            return error("text behind the }}: put the whole condition inside one ${{ }}, or use none", inner + end + 2);
+        }
+        Self::bare(&rest[..end]).map_err(|error| Error { offset: error.offset + inner, ..error })
+    }
+
+    /// Reads an expression that has no `${{ }}` around it.
+    fn bare(text: &str) -> Result<Self, Error> {
+        if text.len() > SOURCE_BYTES_MAX {
+            let message = format!("an expression has at most {SOURCE_BYTES_MAX} bytes, this one has {}", text.len());
+            return Err(Error { message, offset: SOURCE_BYTES_MAX });
+        }
+        let node = parse::parse(text)?;
+        Ok(Self { source: text.trim().to_owned(), node })
+    }
+
     /// Its text, without `${{ }}`.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// When it names a root that the scope does not have, a function is given what it cannot use, or the functions
+    /// write more than 1 MiB. A missing property is no error but `null`.
+    pub fn eval(&self, scope: &dyn Scope) -> Result<Value, Error> {
+        eval::eval(&self.node, scope)
+    }
+
+    /// Whether its value counts as true: all but `false`, `0`, `''` and `null`.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`].
+    pub fn truthy(&self, scope: &dyn Scope) -> Result<bool, Error> {
+        self.eval(scope).map(|value| call::truthy(&value))
+    }
+
+    /// Whether it calls `always()`, `failure()` or `cancelled()`, so that it is asked even when a need failed. Any
+    /// other `if:` means `success() && (…)`.
+    #[must_use]
+    pub fn tolerates_failure(&self) -> bool {
+        let asks = |f: &Function| matches!(f, Function::Always | Function::Failure | Function::Cancelled);
+        self.any(|node| matches!(node, Node::Call { function, .. } if asks(function)))
+    }
+
+    /// The roots that it uses: `steps`, `pr` …
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        eval::walk(&self.node, &mut |node| {
+            if let Node::Name { name, .. } = node {
+                names.insert(name.clone());
+            }
+        });
+        names
+    }
+
+    /// The steps that it names: `lint` of `steps.lint.outputs` and of `steps['lint']`.
+    #[must_use]
+    pub fn steps_named(&self) -> BTreeSet<String> {
+        let mut steps = BTreeSet::new();
+        eval::walk(&self.node, &mut |node| steps.extend(step_named(node).map(str::to_owned)));
+        steps
+    }
+
+    /// Whether it reaches into `steps` by other means than a name that stands in it, so that any step may be meant.
+    #[must_use]
+    pub fn any_step_meant(&self) -> bool {
+        let (mut roots, mut named) = (0, 0);
+        eval::walk(&self.node, &mut |node| {
+            roots += usize::from(is_steps(node));
+            named += usize::from(step_named(node).is_some());
+        });
+        roots > named
+    }
+
+    fn any(&self, mut wanted: impl FnMut(&Node) -> bool) -> bool {
+        let mut found = false;
+        eval::walk(&self.node, &mut |node| found |= wanted(node));
+        found
+    }
 }
+
+fn is_steps(node: &Node) -> bool {
+    matches!(node, Node::Name { name, .. } if name == "steps")
+}
+
+fn step_named(node: &Node) -> Option<&str> {
+    let Node::Access { base, path } = node else { return None };
+    match path.first() {
+        Some(Hop::Property(name)) if is_steps(base) => Some(name),
+        Some(Hop::Index(Node::Literal(Value::String(name)))) if is_steps(base) => Some(name),
+        _ => None,
+    }
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Expr {}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expr({:?})", self.source)
+    }
+}
+
+impl TryFrom<String> for Expr {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::bare(&text)
+    }
+}
+
+impl From<Expr> for String {
+    fn from(expr: Expr) -> Self {
+        expr.source
+    }
+}
+
+#[cfg(test)]
+mod tests;
