@@ -25,11 +25,11 @@ use std::path::Path;
 
 pub use agents::Agent;
 pub use database::{Database, Kind};
-pub use encryption::{Encryption, Key};
 pub use github::GitHub;
 pub use limits::Limits;
 pub use logging::{Format, Logging};
 use reader::Reader;
+use secrecy::SecretString;
 pub use server::Server;
 
 /// Everything that `pointsman serve` is told.
@@ -45,8 +45,8 @@ pub struct Settings {
     pub agents: Vec<Agent>,
     /// How much at once, how long, how many.
     pub limits: Limits,
-    /// With which keys it encrypts what it keeps.
-    pub encryption: Encryption,
+    /// With which keys it encrypts what it keeps: the first writes, all read. None: nothing is encrypted.
+    pub encryption_keys: Vec<SecretString>,
     /// What it says, and how.
     pub logging: Logging,
     /// `NODE_ENV=production`: `dev` is refused.
@@ -94,7 +94,7 @@ impl Settings {
         let github = GitHub::read(&mut r);
         let agents = agents::read(&mut r);
         let limits = Limits::read(&mut r);
-        let encryption = encryption::read(&mut r);
+        let encryption_keys = encryption::read(&mut r);
         let logging = Logging::read(&mut r);
         let production = r.text("NODE_ENV").as_deref() == Some("production");
         if r.get("ENABLE_ALERTS", units::switch) == Some(true) {
@@ -106,7 +106,7 @@ impl Settings {
         let (problems, notices) = r.finish();
         match (server, database, github, limits, logging) {
             (Some(server), Some(database), Some(github), Some(limits), Some(logging)) if problems.is_empty() => {
-                Ok(Self { server, database, github, agents, limits, encryption, logging, production, notices })
+                Ok(Self { server, database, github, agents, limits, encryption_keys, logging, production, notices })
             }
             _ => Err(problems),
         }

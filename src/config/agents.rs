@@ -9,7 +9,6 @@ use super::names::{default_of, prefix};
 use super::reader::{Reader, list};
 use super::units;
 use crate::ids::AgentName;
-use crate::workflow::plan::Kind;
 
 /// The most addresses of one agent.
 const ENDPOINTS_MAX: usize = 16;
@@ -31,8 +30,8 @@ pub struct Agent {
     pub retries: u32,
     /// Its share among agents that can do the same, in percent.
     pub weight_percent: u32,
-    /// What it can do; empty: anything.
-    pub kinds: &'static [Kind],
+    /// What it can do, by the types of steps; empty: anything.
+    pub capabilities: Vec<String>,
 }
 
 /// What the original design says of an agent.
@@ -41,19 +40,18 @@ struct Traits {
     max_concurrent: u32,
     retries: u32,
     weight_percent: u32,
-    kinds: &'static [Kind],
+    capabilities: &'static str,
 }
 
 fn traits(name: &str) -> Traits {
-    use Kind::{Analysis, Deployment, Generation, Performance, Security, Testing, Validation};
-    let (timeout_s, max_concurrent, retries, weight_percent, kinds): (_, _, _, _, &[Kind]) = match name {
-        "claude-code" => (300, 3, 2, 100, &[Analysis, Deployment, Testing, Validation]),
-        "codegen" => (120, 5, 2, 100, &[Generation, Analysis, Validation]),
-        "aider" => (180, 2, 2, 80, &[Validation, Testing, Security]),
-        "goose" => (240, 2, 1, 70, &[Security, Performance, Validation]),
-        _ => (300, 1, 2, 100, &[]),
+    let (timeout_s, max_concurrent, retries, weight_percent, capabilities) = match name {
+        "claude-code" => (300, 3, 2, 100, "analysis,deployment,testing,validation"),
+        "codegen" => (120, 5, 2, 100, "generation,analysis,validation"),
+        "aider" => (180, 2, 2, 80, "validation,testing,security"),
+        "goose" => (240, 2, 1, 70, "security,performance,validation"),
+        _ => (300, 1, 2, 100, ""),
     };
-    Traits { timeout_s, max_concurrent, retries, weight_percent, kinds }
+    Traits { timeout_s, max_concurrent, retries, weight_percent, capabilities }
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Vec<Agent> {
@@ -91,7 +89,7 @@ fn agent(r: &mut Reader<'_>, name: &str) -> Option<Agent> {
         max_concurrent: max_concurrent.flatten().unwrap_or(traits.max_concurrent),
         retries: traits.retries,
         weight_percent: traits.weight_percent,
-        kinds: traits.kinds,
+        capabilities: list(traits.capabilities).map(str::to_owned).collect(),
     })
 }
 

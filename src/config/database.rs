@@ -110,10 +110,10 @@ fn from_parts(r: &mut Reader<'_>, named: Option<Kind>) -> Option<(SecretString, 
 }
 
 fn mysql(r: &mut Reader<'_>) -> Option<SecretString> {
-    let host = r.get("DATABASE_HOST", |host| Ok(host.to_owned()));
+    let host = r.get("DATABASE_HOST", words);
     let port = r.get("DATABASE_PORT", units::port);
-    let name = r.get("DATABASE_NAME", |name| Ok(name.to_owned()));
-    let user = r.get("DATABASE_USERNAME", |user| Ok(user.to_owned()));
+    let name = r.get("DATABASE_NAME", words);
+    let user = r.get("DATABASE_USERNAME", words);
     let password = r.secret("DATABASE_PASSWORD");
     let host = host?;
     let bracketed = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
@@ -127,4 +127,9 @@ fn mysql(r: &mut Reader<'_>) -> Option<SecretString> {
     let _ = url.set_password(password.as_ref().map(|password| password.expose_secret()));
     url.path_segments_mut().ok()?.push(&name?);
     Some(String::from(url).into())
+}
+
+/// Any text.
+fn words(text: &str) -> Result<String, units::Remedy> {
+    Ok(text.to_owned())
 }

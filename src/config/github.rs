@@ -26,7 +26,7 @@ pub struct GitHub {
     /// The GraphQL API.
     pub graphql_url: Url,
     /// The web pages.
-    pub server_url: Url,
+    pub web_url: Url,
 }
 
 impl GitHub {
@@ -50,10 +50,10 @@ impl GitHub {
         let webhook_secrets = webhook_secrets(r);
         let api_url = r.get("GITHUB_API_URL", units::address);
         let graphql_url = r.get("GITHUB_GRAPHQL_URL", units::address);
-        let server_url = r.get("GITHUB_SERVER_URL", units::address);
+        let web_url = r.get("GITHUB_SERVER_URL", units::address);
         let api_url = api_url?;
         let graphql_url = graphql_url.or_else(|| graphql_beside(&api_url));
-        let server_url = server_url.or_else(|| pages_beside(&api_url));
+        let web_url = web_url.or_else(|| pages_beside(&api_url));
         Some(Self {
             app_id,
             client_id,
@@ -61,7 +61,7 @@ impl GitHub {
             webhook_secrets: webhook_secrets?,
             api_url,
             graphql_url: graphql_url?,
-            server_url: server_url?,
+            web_url: web_url?,
         })
     }
 }

@@ -34,7 +34,7 @@ impl Limits {
         let run_timeout = r.get("DEFAULT_WORKFLOW_TIMEOUT", units::duration);
         let steps = r.get("MAX_CONCURRENT_STEPS", units::count);
         let memory = r.get("PARALLEL_MEMORY_LIMIT", units::bytes);
-        let cpu = r.get("PARALLEL_CPU_LIMIT", units::cores);
+        let cpu = r.get("PARALLEL_CPU_LIMIT", units::cpu_millis);
         let disk = r.get("PARALLEL_DISK_LIMIT", units::bytes);
         let plan_steps = r.get("MAX_WORKFLOW_STEPS", units::count);
         let days = r.get("RETENTION_DAYS", units::count);

@@ -179,7 +179,7 @@ pub const NAMES: &[Group] = &[
         title: "Encryption",
         names: &[secret(
             "ENCRYPTION_KEY",
-            "32 bytes as Base64 or hexadecimal: encrypts what is kept of webhooks, outputs and logs. Two, comma separated, while rotating: the first writes, both read. Without it nothing is encrypted.",
+            "Encrypts what is kept of webhooks, outputs and logs: `openssl rand -base64 32`. Two, comma separated, while rotating: the first writes, both read. Without it nothing is encrypted.",
         )],
     },
     Group {

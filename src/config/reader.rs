@@ -8,7 +8,6 @@ use secrecy::SecretString;
 use toml::de::{DeTable, DeValue};
 
 use super::names;
-use super::units::Remedy;
 use super::{Problem, Sources};
 
 /// The most edits between a name and what was probably meant.
@@ -66,13 +65,18 @@ impl<'a> Reader<'a> {
 
     /// What was said, else the default of the table. Absent where there is neither, and where it is wrong: then
     /// there is a problem, too.
-    pub(super) fn get<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Remedy>) -> Option<T> {
+    pub(super) fn get<T, E: Into<String>>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
         let text = self.text(name).or_else(|| names::default_of(name))?;
         self.parsed(name, &text, parse)
     }
 
     /// Parses a text that was said for `name`.
-    pub(super) fn parsed<T>(&mut self, name: &str, text: &str, parse: impl Fn(&str) -> Result<T, Remedy>) -> Option<T> {
+    pub(super) fn parsed<T, E: Into<String>>(
+        &mut self,
+        name: &str,
+        text: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         parse(text).map_err(|remedy| self.problem(name, format!("{text:?} is not understood"), remedy)).ok()
     }
 

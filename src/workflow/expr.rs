@@ -69,7 +69,10 @@ impl Expr {
         let error = |message: &str, offset| Err(Error { message: message.to_owned(), offset });
         let Some(end) = template::closing(rest) else { return error("this ${{ has no }}", inner - 3) };
         if !rest[end + 2..].trim().is_empty() {
-            return error("text behind the }}: put the whole condition inside one ${{ }}, or use none", inner + end + 2);
+            return error(
+                "text behind the }}: put the whole condition inside one ${{ }}, or use none",
+                inner + end + 2,
+            );
         }
         Self::bare(&rest[..end]).map_err(|error| Error { offset: error.offset + inner, ..error })
     }

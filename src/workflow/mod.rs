@@ -9,4 +9,4 @@ pub mod problem;
 pub mod read;
 mod suggest;
 pub mod trigger;
-mod units;
+pub(crate) mod units;

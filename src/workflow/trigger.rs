@@ -82,16 +82,8 @@ pub enum Verdict {
 }
 
 /// The actions of a pull request that can start a workflow; the first three do when no `types` are given.
-pub const PULL_REQUEST_TYPES: [&str; 8] = [
-    "opened",
-    "synchronize",
-    "reopened",
-    "ready_for_review",
-    "converted_to_draft",
-    "edited",
-    "labeled",
-    "unlabeled",
-];
+pub const PULL_REQUEST_TYPES: [&str; 8] =
+    ["opened", "synchronize", "reopened", "ready_for_review", "converted_to_draft", "edited", "labeled", "unlabeled"];
 /// How many of [`PULL_REQUEST_TYPES`] count without being asked for, as on Actions.
 const DEFAULT_TYPES: usize = 3;
 /// What Actions knows beside them.

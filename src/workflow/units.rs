@@ -7,8 +7,7 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A bare number below this is a slip: the original design counts in milliseconds, people do not.
 const BARE_MILLIS_MIN: u64 = 1_000;
 
-const TIME_UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 24 * 3_600_000)];
+const TIME_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 24 * 3_600_000)];
 /// As programs that limit memory count: in powers of 1,024.
 const BYTE_UNITS: [(&str, u64); 9] = [
     ("kb", 1 << 10),

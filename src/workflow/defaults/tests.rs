@@ -53,7 +53,6 @@ fn each_figure_of_the_agents() {
     );
 }
 
-
 #[test]
 fn what_an_operator_allows_by_default() {
     let operator = Operator::default();

@@ -17,13 +17,26 @@ pub(super) const DEPTH_MAX: usize = 50;
 pub(super) enum Node {
     Literal(Value),
     /// A root such as `steps`.
-    Name { name: String, offset: usize },
+    Name {
+        name: String,
+        offset: usize,
+    },
     /// `base.a['b'].*`
-    Access { base: Box<Node>, path: Vec<Hop> },
-    Call { function: Function, arguments: Vec<Node>, offset: usize },
+    Access {
+        base: Box<Node>,
+        path: Vec<Hop>,
+    },
+    Call {
+        function: Function,
+        arguments: Vec<Node>,
+        offset: usize,
+    },
     Not(Box<Node>),
     /// `a < b`, `a == b != c`: from left to right.
-    Compare { first: Box<Node>, rest: Vec<(Comparison, Node)> },
+    Compare {
+        first: Box<Node>,
+        rest: Vec<(Comparison, Node)>,
+    },
     And(Vec<Node>),
     Or(Vec<Node>),
 }

@@ -12,7 +12,9 @@ impl Scope for World {
                 "scan": { "result": "success", "outputs": { "risk": "Low", "areas": ["api", "web"], "n": "07" } },
                 "build-it": { "result": "failure", "outputs": { "risk": "high" } },
             })),
-            "pr" => Some(json!({ "number": 7, "draft": false, "title": "`id`; $(x) \" ' \n", "labels": [{ "name": "Bug" }, { "name": "ui" }] })),
+            "pr" => Some(
+                json!({ "number": 7, "draft": false, "title": "`id`; $(x) \" ' \n", "labels": [{ "name": "Bug" }, { "name": "ui" }] }),
+            ),
             "sha" => Some(json!("abc")),
             "nothing" => Some(Value::Null),
             _ => None,
@@ -187,11 +189,7 @@ fn errors_say_where() {
     wrong("contains('a')", 0, "contains takes 2 arguments, not 1");
     wrong("${{ 1 2 }}", 6, "2 is one too many");
     wrong("${{ a", 0, "this ${{ has no }}");
-    wrong(
-        "${{ pr.draft }} && true",
-        15,
-        "text behind the }}: put the whole condition inside one ${{ }}, or use none",
-    );
+    wrong("${{ pr.draft }} && true", 15, "text behind the }}: put the whole condition inside one ${{ }}, or use none");
     wrong("1 && format('{1}', 1)", 5, "format: {1} names no argument; there are 1");
     wrong("format('}')", 0, "format: a lone } in the pattern; write it twice for a brace");
     wrong(
@@ -315,8 +313,37 @@ fn mark(comparison: parse::Comparison) -> &'static str {
 /// Words of the language in any order: far more often nearly right than random bytes are.
 fn soup() -> impl Strategy<Value = String> {
     let words = [
-        "steps", "pr", "sha", "scan", ".", ".", "[", "]", "(", ")", "!", "&&", "||", "==", "<", ">=", "*", ",", "'a'",
-        "1", "-2.5", "0x1f", "null", "true", "format(", "contains(", "join(", "always()", "toJSON(", "'{0}'", " ",
+        "steps",
+        "pr",
+        "sha",
+        "scan",
+        ".",
+        ".",
+        "[",
+        "]",
+        "(",
+        ")",
+        "!",
+        "&&",
+        "||",
+        "==",
+        "<",
+        ">=",
+        "*",
+        ",",
+        "'a'",
+        "1",
+        "-2.5",
+        "0x1f",
+        "null",
+        "true",
+        "format(",
+        "contains(",
+        "join(",
+        "always()",
+        "toJSON(",
+        "'{0}'",
+        " ",
     ];
     prop::collection::vec(prop::sample::select(words.to_vec()), 0..24).prop_map(|words| words.concat())
 }

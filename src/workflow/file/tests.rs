@@ -20,9 +20,12 @@ fn wrong(text: &str, expected: &[&str]) {
 #[test]
 fn scalars_mean_what_yaml_1_2_says() {
     check("on: push", json!({ "on": "push" }));
-    check("a: [NO, yes, off, 012, '1', true, ~, 7, -1.5, 0x1f]", json!({
-        "a": ["NO", "yes", "off", "012", "1", true, null, 7, -1.5, 31]
-    }));
+    check(
+        "a: [NO, yes, off, 012, '1', true, ~, 7, -1.5, 0x1f]",
+        json!({
+            "a": ["NO", "yes", "off", "012", "1", true, null, 7, -1.5, 31]
+        }),
+    );
     check("a: |\n  x\n  y\nb: >-\n  x\n  y\n", json!({ "a": "x\ny\n", "b": "x y" }));
     check("a:\nb: ''\nc: {}\nd: []", json!({ "a": null, "b": "", "c": {}, "d": [] }));
     check("---\na: 1\n", json!({ "a": 1 }));

@@ -107,9 +107,7 @@ fn slips_are_told() {
     );
     check(
         "push: { branches: ['!a'] }",
-        &[
-            "1:19 bad-value: branches matches nothing: at least one pattern must not begin with ! (begin the list \
-              with \"**\")",
-        ],
+        &["1:19 bad-value: branches matches nothing: at least one pattern must not begin with ! (begin the list \
+              with \"**\")"],
     );
 }

@@ -11,7 +11,8 @@ fn durations() {
     check("30d", 30 * 24 * 3_600_000);
     check("60000", 60_000);
     check("1000", 1_000);
-    for wrong in ["", " ", "0s", "31d", "-1s", "10 minutes", "1.5h", "s", "1h30", "99999999999999999999s", "9e9", "١s"] {
+    for wrong in ["", " ", "0s", "31d", "-1s", "10 minutes", "1.5h", "s", "1h30", "99999999999999999999s", "9e9", "١s"]
+    {
         assert!(duration(wrong).is_err(), "{wrong}");
     }
     assert_eq!(duration("10").unwrap_err(), "10 means 10 ms; write 10s or 10m");
