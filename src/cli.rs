@@ -5,6 +5,7 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod health;
+pub mod log;
 mod serve;
 
 use std::io::{self, Write as _};

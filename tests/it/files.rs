@@ -166,6 +166,42 @@ fn the_image_is_not_root_and_knows_its_health() {
 }
 
 #[test]
+fn the_files_of_deployments_can_be_read() {
+    let fly: toml::Table = text("fly.toml").parse().unwrap();
+    assert_eq!(fly["deploy"]["release_command"].as_str(), Some("pointsman migrate"));
+    assert_eq!(fly["http_service"]["checks"][0]["path"].as_str(), Some("/ready"));
+    let compose: serde_yaml::Value = serde_yaml::from_str(&text("deploy/compose.yml")).unwrap();
+    assert!(compose["services"]["pointsman"]["build"].is_string());
+}
+
+/// What the build reads must be in the image's context.
+#[test]
+fn the_image_gets_every_file_that_is_compiled_in() {
+    let ignore = text(".dockerignore");
+    let allowed: BTreeSet<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // Files for tests are not in the image.
+            if path.extension().is_none_or(|ext| ext != "rs") || path.ends_with("tests.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            for included in ["include_str!(\"", "include_bytes!(\""].iter().flat_map(|call| source.split(call).skip(1))
+            {
+                let file = path.parent().unwrap().join(included.split('"').next().unwrap()).canonicalize().unwrap();
+                let top = file.strip_prefix(root()).unwrap().iter().next().unwrap().to_str().unwrap();
+                assert!(allowed.contains(top), "{}: {top} is not let in by .dockerignore", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn the_settings_page_is_the_table() {
     const MARK: &str = "rewrites it. -->\n\n";
     let page = text("docs/settings.md");

@@ -289,6 +289,11 @@ fn the_table_of_layers_is_the_list_of_modules() {
     let modules: BTreeSet<&str> =
         lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(modules, LAYERS.iter().flat_map(|names| names.iter().copied()).collect());
+    // The page that people read says the same, in the same order.
+    let rows =
+        lib.lines().filter(|line| line.strip_prefix("//! | ").is_some_and(|row| row.starts_with(char::is_numeric)));
+    let told: Vec<Vec<&str>> = rows.map(|row| row.split('`').skip(1).step_by(2).collect()).collect();
+    assert_eq!(told, LAYERS);
 }
 
 /// What a rule says of a planted file.
