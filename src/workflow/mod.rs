@@ -24,7 +24,7 @@ pub mod read;
 pub mod steps;
 mod suggest;
 pub mod trigger;
-mod units;
+pub(crate) mod units;
 pub mod work;
 
 pub use parse::{Workflow, parse};
