@@ -17,8 +17,9 @@ use url::Url;
 
 use super::a2a::{self, Card, Message, Response, RpcError, TaskSnapshot, code};
 use super::address::{BadAddress, Reach, http_client};
-use super::outcome::{Class, Failure, head};
 use super::request::StepRequest;
+use super::result::{Class, Failure};
+use super::text::head;
 
 /// How long one call may take, the body included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,7 +46,7 @@ pub struct Client {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sent {
     /// A task was made, or found: a repeated message may give the first one.
-    Task(TaskSnapshot),
+    Task(Box<TaskSnapshot>),
     /// The agent answered at once, without any task.
     Message(String),
     /// Certainly nothing was started.
@@ -110,7 +111,7 @@ impl Client {
         };
         if let Some(task) = result.get("task") {
             return match read_task(task) {
-                Ok(task) => Sent::Task(task),
+                Ok(task) => Sent::Task(Box::new(task)),
                 Err(why) => Sent::Unclear { why },
             };
         }

@@ -17,20 +17,24 @@ mod health;
 mod outcome;
 mod registry;
 mod request;
+mod result;
 mod text;
 
-pub(crate) use address::http_client;
 pub use address::{BadAddress, Reach};
 pub use balance::{Breaker, Gate};
 pub use client::{Client, Fault, Sent};
 pub use health::{Health, check};
-pub(crate) use outcome::{ANNOTATION_BYTES_MAX, ANNOTATION_TITLE_BYTES_MAX, check_outputs, head};
-pub use outcome::{
-    ANNOTATIONS_MAX, About, Annotation, Class, Conclusion, Failure, LOG_TAIL_BYTES_MAX, Level, OUTPUTS_BYTES_MAX,
-    Outcome, SUMMARY_BYTES_MAX, StepResult, Usage,
-};
+pub use outcome::Outcome;
 pub use registry::{BadSettings, Down, Endpoint, Picked, Registry, Settings, Unavailable};
 pub use request::{Checkout, Command, Kind, Limits, Policy, Push, Repo, Step, StepRequest, Trust};
+pub use result::{
+    ANNOTATIONS_MAX, About, Annotation, Class, Conclusion, Failure, LOG_TAIL_BYTES_MAX, Level, OUTPUTS_BYTES_MAX,
+    SUMMARY_BYTES_MAX, StepResult, Usage,
+};
+
+pub(crate) use address::http_client;
+pub(crate) use result::{ANNOTATION_BYTES_MAX, ANNOTATION_TITLE_BYTES_MAX, check_outputs};
+pub(crate) use text::head;
 
 #[cfg(test)]
 mod tests;

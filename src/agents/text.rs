@@ -1,4 +1,4 @@
-//! Numbers as strings: A2A keeps data as protobuf structs, where every number is a double and 9007199254740993 loses
+//! Text on the wire. Numbers travel as strings: A2A keeps data as protobuf structs, where every number is a double and 9007199254740993 loses
 //! its last digit. We write strings, and read strings and whole numbers alike.
 
 use std::fmt::Display;
@@ -85,4 +85,14 @@ pub(super) mod usd {
         // The range makes the conversion exact enough: an amount is for people and budgets, not for accounts.
         (0.0..=1e6).contains(&dollars).then_some((dollars * 1e6).round() as u64)
     }
+}
+
+/// The first `max` bytes at most, cut between characters.
+pub(crate) fn head(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
+/// The last `max` bytes at most, cut between characters.
+pub(crate) fn tail(text: &str, max: usize) -> &str {
+    text.get(text.ceil_char_boundary(text.len().saturating_sub(max))..).unwrap_or(text)
 }

@@ -10,7 +10,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -50,6 +49,14 @@ pub(super) struct Exec {
     pub(super) clock: Clock,
 }
 
+/// One attempt with what it needs.
+struct Work<'a> {
+    attempt: &'a AttemptId,
+    step: &'a Step,
+    workspace: &'a Workspace,
+    live: &'a Live,
+}
+
 /// How an attempt ended.
 pub(super) enum End {
     /// With a verdict.
@@ -79,73 +86,59 @@ struct Ended {
 
 impl Exec {
     /// Runs one attempt in a workspace of its own.
-    pub(super) async fn run(self: &Arc<Self>, task: &str, attempt: &AttemptId, step: &Step, live: &Live) -> End {
+    pub(super) async fn run(&self, task: &str, attempt: &AttemptId, step: &Step, live: &Live) -> End {
         let root = self.workspaces.join(task);
-        let made = blocking(move || Workspace::create(root)).await;
-        let workspace = match made {
+        let workspace = match blocking(move || Workspace::create(root)).await {
             Ok(workspace) => workspace,
             Err(error) => return self.failed(Failure::new(Class::Config, format!("the workspace: {error}")), live),
         };
-        let end = match self.prepare(step, &workspace, live).await {
-            Ok(Some(command)) => self.run_command(attempt, step, command, &workspace, live).await,
-            Ok(None) => self.canceled("stopped on request before the command began".to_owned(), live),
-            Err(failure) => self.failed(failure, live),
-        };
-        let directory = workspace.clone();
-        if let Err(error) = blocking(move || directory.remove()).await {
+        let end = self.run_in(&Work { attempt, step, workspace: &workspace, live }).await;
+        if let Err(error) = blocking(move || workspace.remove()).await {
             tracing::warn!(task, %error, "a workspace could not be removed; it is tried again at the next start");
         }
         end
     }
 
-    /// Checks the request and checks the commit out; `None` when somebody wants no more.
-    async fn prepare<'a>(
-        &self,
-        step: &'a Step,
-        workspace: &Workspace,
-        live: &Live,
-    ) -> Result<Option<&'a Command>, Failure> {
-        let command = runnable(step, &self.jail)?;
-        let Some(from) = &step.checkout else {
-            let made = tokio::fs::create_dir_all(workspace.source()).await;
-            return made.map(|()| Some(command)).map_err(|error| Failure::new(Class::Config, error.to_string()));
+    async fn run_in(&self, work: &Work<'_>) -> End {
+        let live = work.live;
+        let command = match self.prepare(work).await {
+            Ok(Some(command)) => command,
+            Ok(None) => return self.canceled("stopped on request before the command began".to_owned(), live),
+            Err(failure) => return self.failed(failure, live),
         };
-        live.push(format!("checking out {}\n", step.repo.head_sha.short()).as_bytes(), self.clock.now());
-        tokio::select! {
-            done = checkout(from, &step.repo.head_sha, workspace) => done.map(|()| Some(command)),
-            () = live.cancel.cancelled() => Ok(None),
+        match self.start(work, command) {
+            Ok((tree, reader)) => {
+                let ended = self.watch(work, tree, reader).await;
+                self.judge(ended, &work.workspace.output(), live).await
+            }
+            Err(error) => {
+                let message = format!("the command could not be started: {error}");
+                self.failed(Failure::new(Class::Config, message), live)
+            }
         }
     }
 
-    async fn run_command(
-        &self,
-        attempt: &AttemptId,
-        step: &Step,
-        command: &Command,
-        workspace: &Workspace,
-        live: &Live,
-    ) -> End {
-        let started = self.start(attempt, step, command, workspace);
-        let (tree, reader) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                let message = format!("the command could not be started: {error}");
-                return self.failed(Failure::new(Class::Config, message), live);
-            }
+    /// Checks the request and checks the commit out; `None` when somebody wants no more.
+    async fn prepare<'a>(&self, work: &Work<'a>) -> Result<Option<&'a Command>, Failure> {
+        let command = runnable(work.step, &self.jail)?;
+        let Some(from) = &work.step.checkout else {
+            let made = tokio::fs::create_dir_all(work.workspace.source()).await;
+            return made.map(|()| Some(command)).map_err(|error| Failure::new(Class::Config, error.to_string()));
         };
-        let ended = self.watch(tree, reader, step, &workspace.source(), live).await;
-        self.judge(ended, &workspace.output(), live).await
+        let head = &work.step.repo.head_sha;
+        work.live.push(format!("checking out {}\n", head.short()).as_bytes(), self.clock.now());
+        tokio::select! {
+            done = checkout(from, head, work.workspace) => done.map(|()| Some(command)),
+            () = work.live.cancel.cancelled() => Ok(None),
+        }
     }
 
-    fn start(
-        &self,
-        attempt: &AttemptId,
-        step: &Step,
-        command: &Command,
-        workspace: &Workspace,
-    ) -> io::Result<(Tree, pipe::Receiver)> {
-        let own = environment(attempt, step, workspace);
-        let given: Vec<String> = step_variables(step, command, &own);
+    /// Starts the command. The kernel kills a jail when the *thread* that started it ends, so this runs on a thread of
+    /// the runtime itself, which lives as long as the runner.
+    fn start(&self, work: &Work<'_>, command: &Command) -> io::Result<(Tree, pipe::Receiver)> {
+        let workspace = work.workspace;
+        let own = environment(work.attempt, work.step, workspace);
+        let given: Vec<String> = step_variables(work.step, command, &own);
         let env = find("env").ok_or_else(|| io::Error::other("env is not installed"))?.display().to_string();
         // The step's variables are set inside: they must not reach the programs that make the jail.
         let mut words: Vec<&str> = vec![&env];
@@ -166,12 +159,14 @@ impl Exec {
         Ok((Tree::new(child, workspace.root(), self.jail.is_namespace()), reader))
     }
 
-    async fn watch(&self, mut tree: Tree, reader: pipe::Receiver, step: &Step, source: &Path, live: &Live) -> Ended {
+    async fn watch(&self, work: &Work<'_>, mut tree: Tree, reader: pipe::Receiver) -> Ended {
+        let (live, source) = (work.live, work.workspace.source());
         let began = self.clock.now();
-        let timeout = step.limits.timeout_ms.map_or(RUN_TIMEOUT, Duration::from_millis).min(RUN_TIMEOUT_MAX);
+        let timeout = work.step.limits.timeout_ms.map_or(RUN_TIMEOUT, Duration::from_millis).min(RUN_TIMEOUT_MAX);
         let deadline = tokio::time::sleep(timeout);
         tokio::pin!(deadline);
-        let mut output = Output { reader, annotations: Annotations::default(), root: source, live, clock: &self.clock };
+        let mut output =
+            Output { reader, annotations: Annotations::default(), root: &source, live, clock: &self.clock };
         let stop = tokio::select! {
             status = async {
                 tokio::select! {
@@ -196,7 +191,7 @@ impl Exec {
         // A process that cannot be killed keeps the pipe open; its words are not waited for.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, output.drain()).await;
         let took = self.clock.now().since(began);
-        Ended { stop, annotations: output.annotations.finish(source), took, left_behind, alive }
+        Ended { stop, annotations: output.annotations.finish(&source), took, left_behind, alive }
     }
 
     async fn judge(&self, ended: Ended, output: &Path, live: &Live) -> End {
