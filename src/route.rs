@@ -19,7 +19,7 @@ use crate::workflow::Workflow;
 use crate::workflow::plan::Plan;
 use crate::workflow::policy::Policy;
 
-pub use command::{Obeyed, Target, obey};
+pub use command::{Giver, Obeyed, Target, obey};
 pub use start::{pull_request, push};
 
 /// The workflows and the policy of one commit.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::{Approved, Command, Scope, StepName, reply, split_first};
+use crate::command::reply::{self, Voice};
+use crate::command::{Approved, Command, Scope, StepName, split_first};
 use crate::engine::Event;
 use crate::engine::event::Again;
 use crate::engine::state::{Hold, HoldKind, RunOutcome, RunPhase};
@@ -52,18 +53,32 @@ pub enum Obeyed {
     Cannot(String),
 }
 
-/// Decides what a command does. Who gives it has been authorized; `targets` are the runs that speak on the pull
-/// request's head and whatever else of it is live.
+/// Who gives a command, where and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Giver<'a> {
+    /// Who; authorized already.
+    pub by: &'a Login,
+    /// The head of the pull request.
+    pub head: &'a CommitSha,
+    /// When.
+    pub at: Timestamp,
+    /// How the repository is spoken to.
+    pub voice: Voice,
+}
+
+/// Decides what a command does. `targets` are the runs that speak on the pull request's head and whatever else of it is
+/// live.
 #[must_use]
-pub fn obey(command: &Command, by: &Login, head: &CommitSha, targets: &[Target], at: Timestamp) -> Obeyed {
+pub fn obey(command: &Command, giver: &Giver<'_>, targets: &[Target]) -> Obeyed {
+    let Giver { by, head, at, voice } = *giver;
     match command {
         Command::Retry { steps, scope } => {
             let here: Vec<&Target> =
                 targets.iter().filter(|target| target.sha == *head && !target.superseded()).collect();
             match here.iter().any(|target| target.untrusted) {
-                true => Obeyed::Cannot(reply::untrusted(command, head)),
+                true => Obeyed::Cannot(voice.untrusted(command, head)),
                 false => retry(steps, *scope, by, &here)
-                    .unwrap_or_else(|words| Obeyed::Cannot(words.unwrap_or_else(|| reply::nothing_runs(command)))),
+                    .unwrap_or_else(|words| Obeyed::Cannot(words.unwrap_or_else(|| voice.nothing_runs(command)))),
             }
         }
         Command::Pause { words } => pause(words, by, targets, at),
@@ -77,14 +92,14 @@ pub fn obey(command: &Command, by: &Login, head: &CommitSha, targets: &[Target],
             let live = of_workflow(targets, workflow.as_ref()).filter(|target| target.live());
             let event = Event::CancelRequested { by: Some(by.clone()), why: "a command".to_owned() };
             let events: Vec<_> = live.map(|target| (target.run, event.clone())).collect();
-            or_nothing_runs(command, events)
+            or_nothing_runs(voice, command, events)
         }
-        Command::Approve(Approved::Commit(sha)) => trust(sha, by, head, targets),
+        Command::Approve(Approved::Commit(sha)) => trust(sha, giver, targets),
         Command::Approve(Approved::Nothing) => {
             let waits = targets.iter().any(|target| target.sha == *head && target.untrusted && target.live());
             let commits =
                 if waits { vec![(head.clone(), "the head of this pull request".to_owned())] } else { Vec::new() };
-            Obeyed::Cannot(reply::approve_which(&commits, &[]))
+            Obeyed::Cannot(voice.approve_which(&commits, &[]))
         }
         Command::Approve(Approved::Step(_))
         | Command::Reject { .. }
@@ -92,7 +107,7 @@ pub fn obey(command: &Command, by: &Login, head: &CommitSha, targets: &[Target],
         | Command::Run { .. }
         | Command::Plan { .. }
         | Command::Why { .. }
-        | Command::Answer { .. } => Obeyed::Cannot(reply::not_released(command)),
+        | Command::Answer { .. } => Obeyed::Cannot(voice.not_released(command)),
         Command::Status | Command::Help => Obeyed::Acts { events: Vec::new(), hold: None },
     }
 }
@@ -102,8 +117,8 @@ fn of_workflow<'a>(targets: &'a [Target], workflow: Option<&WorkflowId>) -> impl
     targets.iter().filter(move |target| workflow.as_ref().is_none_or(|wanted| *wanted == target.workflow))
 }
 
-fn or_nothing_runs(command: &Command, events: Vec<(RunId, Event)>) -> Obeyed {
-    if events.is_empty() { Obeyed::Cannot(reply::nothing_runs(command)) } else { Obeyed::Acts { events, hold: None } }
+fn or_nothing_runs(voice: Voice, command: &Command, events: Vec<(RunId, Event)>) -> Obeyed {
+    if events.is_empty() { Obeyed::Cannot(voice.nothing_runs(command)) } else { Obeyed::Acts { events, hold: None } }
 }
 
 /// The events of a retry, or why there are none, if that has words of its own.
@@ -149,9 +164,10 @@ fn pause(words: &str, by: &Login, targets: &[Target], at: Timestamp) -> Obeyed {
     Obeyed::Acts { events, hold: Some((workflow, true, why.to_owned())) }
 }
 
-fn trust(sha: &CommitSha, by: &Login, head: &CommitSha, targets: &[Target]) -> Obeyed {
+fn trust(sha: &CommitSha, giver: &Giver<'_>, targets: &[Target]) -> Obeyed {
+    let Giver { by, head, voice, .. } = *giver;
     if sha != head {
-        return Obeyed::Cannot(reply::head_moved(sha, head));
+        return Obeyed::Cannot(voice.head_moved(sha, head));
     }
     let waiting = targets.iter().filter(|target| target.sha == *sha && target.untrusted && target.live());
     let event = Event::Released { kind: HoldKind::Trust, by: Some(by.clone()) };
