@@ -28,7 +28,12 @@ impl Health {
         };
         // Its own machine needs no proxy, whatever the environment says.
         let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIMEOUT).build()?;
-        let answer = client.get(url.clone()).send().await.with_context(|| format!("{url} does not answer"))?;
+        let answer = client
+            .get(url.clone())
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("{url} does not answer"))?;
         if !answer.status().is_success() {
             return Err(anyhow::anyhow!("{url} answers {}", answer.status()).into());
         }
