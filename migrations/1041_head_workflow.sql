@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS head_workflow (
   workflow VARCHAR(100) NOT NULL,
   version BIGINT NOT NULL,
   run BINARY(16) NULL,
-  reason VARCHAR(40) NULL,
+  reason LONGTEXT NULL,
   class BIGINT NOT NULL,
   source_at BIGINT NOT NULL,
   PRIMARY KEY (installation, repo, sha, workflow)

@@ -6,3 +6,5 @@
 //! *Invariant:* a loop may be killed between any two lines; the next one, here or on another replica, goes on.
 
 pub mod driver;
+mod rows;
+pub mod runs;

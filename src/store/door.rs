@@ -263,7 +263,7 @@ pub struct DirtyCheck {
 pub enum Speaker {
     /// A run.
     Run(RunId),
-    /// The reason why none runs, in a word.
+    /// The reason why none runs, as the caller encodes it.
     Reason(String),
 }
 
@@ -379,6 +379,21 @@ pub struct Bundle {
     pub holds: Vec<HoldWrite>,
     /// What caused it.
     pub consumed: Vec<Consumed>,
+    /// What belongs to no transition of a run.
+    pub beside: Beside,
+}
+
+/// What lands with a bundle and belongs to no run's transition.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// When.
+    pub at: Timestamp,
+    /// Speakers that are reasons.
+    pub heads: Vec<HeadWrite>,
+    /// Checks that may look different now.
+    pub dirty: Vec<DirtyCheck>,
+    /// One-shot effects, with their installation.
+    pub effects: Vec<(InstallationId, EffectWrite)>,
 }
 
 impl From<Transition> for Bundle {
@@ -397,6 +412,9 @@ impl Bundle {
             for write in &transition.heads {
                 claims.insert(Claim::Head(write.head.clone(), write.workflow.clone()), write.expect);
             }
+        }
+        for write in &self.beside.heads {
+            claims.insert(Claim::Head(write.head.clone(), write.workflow.clone()), write.expect);
         }
         for hold in &self.holds {
             claims.insert(hold_claim(hold.installation, hold.repo, hold.number, hold.workflow.as_ref()), hold.expect);
@@ -424,7 +442,20 @@ impl Bundle {
             let blobs: usize = t.blobs.iter().map(|blob| blob.body.len()).sum();
             t.event.body.len() + effects + blobs
         };
-        self.transitions.iter().map(one).sum()
+        let beside: usize = self.beside.effects.iter().map(|(_, effect)| effect.body.len()).sum();
+        self.transitions.iter().map(one).sum::<usize>() + beside
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Beside { at: _, heads, dirty, effects } = &self.beside;
+        self.transitions.is_empty()
+            && self.holds.is_empty()
+            && self.consumed.is_empty()
+            && heads.is_empty()
+            && dirty.is_empty()
+            && effects.is_empty()
     }
 
     /// The runs, in order.
@@ -442,7 +473,7 @@ impl Bundle {
         limit("the number of runs of a bundle", runs, BUNDLE_RUNS_MAX)?;
         limit("the size of a bundle", self.bytes(), BUNDLE_BYTES_MAX)?;
         // One transition a run: two of them would compare the same version.
-        limit("the number of transitions of one run in a bundle", self.transitions.len() - runs + 1, 1)
+        limit("the number of transitions of one run in a bundle", self.transitions.len() + 1 - runs, 1)
     }
 }
 

@@ -1,10 +1,10 @@
 //! From the bundles of a batch to rows: numbers, chains and seals are put on here, after the guard and before any write.
 
+use super::Error;
 use super::committer::{Seen, Ticket};
 use super::crypt::{Crypt, DataKey, Place, Purpose};
-use super::door::{Bundle, Consumed, HoldWrite, RunWrite, Transition};
-use super::Error;
-use crate::ids::RunId;
+use super::door::{Beside, Bundle, Consumed, HoldWrite, RunWrite, Transition};
+use crate::ids::{InstallationId, RunId};
 
 /// Every row of a batch; the statements take them in the order of the house.
 #[derive(Default)]
@@ -16,6 +16,7 @@ pub(super) struct Rows<'a> {
     pub(super) transitions: Vec<&'a Transition>,
     pub(super) holds: Vec<&'a HoldWrite>,
     pub(super) consumed: Vec<&'a Consumed>,
+    pub(super) beside: Vec<&'a Beside>,
 }
 
 pub(super) struct RunFull<'a> {
@@ -46,7 +47,8 @@ pub(super) struct BlobFull {
 }
 
 pub(super) struct EffectFull<'a> {
-    pub(super) run: RunId,
+    pub(super) installation: InstallationId,
+    pub(super) run: Option<RunId>,
     pub(super) at: i64,
     pub(super) write: &'a super::door::EffectWrite,
     pub(super) body: Vec<u8>,
@@ -97,13 +99,19 @@ impl<'a> Rows<'a> {
             for transition in &bundle.transitions {
                 rows.add(crypt, seen, ticket, transition)?;
             }
+            for (installation, write) in &bundle.beside.effects {
+                let body = crypt.seal_alone(super::effects::place(*installation, &write.id), &write.body)?;
+                let at = bundle.beside.at.0;
+                rows.effects.push(EffectFull { installation: *installation, run: None, at, write, body });
+            }
+            rows.beside.push(&bundle.beside);
             rows.holds.extend(&bundle.holds);
             rows.consumed.extend(&bundle.consumed);
         }
         rows.runs.sort_unstable_by_key(|row| row.id);
         rows.events.sort_unstable_by_key(|row| row.id);
         rows.blobs.sort_unstable_by_key(|row| (row.id, row.mac));
-        rows.effects.sort_unstable_by_key(|row| (row.run.installation, row.write.id));
+        rows.effects.sort_unstable_by_key(|row| (row.installation, row.write.id));
         rows.transitions.sort_unstable_by_key(|transition| transition.run);
         Ok(rows)
     }
@@ -145,7 +153,8 @@ impl<'a> Rows<'a> {
         for write in &transition.effects {
             let place = super::effects::place(run.installation, &write.id);
             let body = crypt.seal_alone(place, &write.body)?;
-            self.effects.push(EffectFull { run, at: transition.event.at.0, write, body });
+            let at = transition.event.at.0;
+            self.effects.push(EffectFull { installation: run.installation, run: Some(run), at, write, body });
         }
         Ok(())
     }

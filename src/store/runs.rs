@@ -108,7 +108,10 @@ impl Store {
         let checkpoint = match on!(self, runs::checkpoint(run))? {
             Some((seq, body)) => {
                 let opened = key.open(body_place("checkpoint", &run, &seq.to_be_bytes()), &body);
-                opened.inspect_err(|error| tracing::warn!(run.id = %run, %error, "skipping a checkpoint")).ok().map(|b| (seq, b))
+                opened
+                    .inspect_err(|error| tracing::warn!(run.id = %run, %error, "skipping a checkpoint"))
+                    .ok()
+                    .map(|b| (seq, b))
             }
             None => None,
         };
@@ -204,7 +207,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list_runs(&self, installation: InstallationId, filter: RunFilter, before: Option<RunId>, limit: u32) -> Result<Vec<RunRow>, Error> {
+    pub async fn list_runs(
+        &self,
+        installation: InstallationId,
+        filter: RunFilter,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, Error> {
         on!(self, runs::list(installation, &filter, before, limit.min(PAGE_MAX)))
     }
 

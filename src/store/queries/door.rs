@@ -6,7 +6,9 @@ use sqlx::Row as _;
 use super::{Conn, Error, Query, change_each, first, run as execute, write_each};
 use crate::ids::RunId;
 use crate::store::column::signed;
-use crate::store::door::{AttemptInsert, AttemptWrite, Consumed, DirtyCheck, GateId, GateKind, GateWrite, HeadWrite, Speaker};
+use crate::store::door::{
+    AttemptInsert, AttemptWrite, Consumed, DirtyCheck, GateId, GateKind, GateWrite, HeadWrite, Speaker,
+};
 use crate::store::heads::HeadKey;
 use crate::store::rows::{BlobFull, EffectFull, EventFull, Rows, RunFull};
 
@@ -102,7 +104,8 @@ async fn tickets(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
             }
         }
     }
-    change_each(conn, &TICKET_DROP, &gives, |q, (gate, holder)| q.bind(gate.scope.0).bind(&gate.name).bind(*holder)).await?;
+    change_each(conn, &TICKET_DROP, &gives, |q, (gate, holder)| q.bind(gate.scope.0).bind(&gate.name).bind(*holder))
+        .await?;
     change_each(conn, &WAIT_DROP, &drops, |q, (run, gate, holder)| {
         q.bind(run.installation.0).bind(gate.scope.0).bind(&gate.name).bind(*holder)
     })
@@ -154,7 +157,6 @@ async fn attempts(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
 
 async fn heads(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
     let mut speakers: Vec<&HeadWrite> = rows.transitions.iter().flat_map(|transition| &transition.heads).collect();
-    speakers.sort_unstable_by(|a, b| (&a.head, &a.workflow).cmp(&(&b.head, &b.workflow)));
     let mut heads: Vec<(&HeadKey, i64)> = Vec::new();
     let mut dirty: Vec<&DirtyCheck> = Vec::new();
     for transition in &rows.transitions {
@@ -163,6 +165,13 @@ async fn heads(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
         heads.extend(transition.dirty.iter().map(|check| (&check.head, at)));
         heads.extend(transition.heads.iter().map(|write| (&write.head, at)));
     }
+    for beside in &rows.beside {
+        speakers.extend(&beside.heads);
+        dirty.extend(&beside.dirty);
+        heads.extend(beside.dirty.iter().map(|check| (&check.head, beside.at.0)));
+        heads.extend(beside.heads.iter().map(|write| (&write.head, beside.at.0)));
+    }
+    speakers.sort_unstable_by(|a, b| (&a.head, &a.workflow).cmp(&(&b.head, &b.workflow)));
     dirty.sort_unstable();
     dirty.dedup();
     heads.sort_unstable();
@@ -193,7 +202,12 @@ async fn inbox(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
 }
 
 /// Marks a delivery done. Its outcome is for people: it is cut where the column ends.
-pub(in crate::store) async fn done(conn: &mut Conn, key: (i64, &[u8; 16]), outcome: &str, at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn done(
+    conn: &mut Conn,
+    key: (i64, &[u8; 16]),
+    outcome: &str,
+    at: i64,
+) -> Result<(), Error> {
     let outcome: String = outcome.chars().take(500).collect();
     execute(conn, sql!(DELIVERY, at, outcome, key.0, key.1.to_vec())).await.map(drop)
 }
@@ -250,11 +264,11 @@ fn bind_blob<'q>(query: Query<'q>, row: &'q BlobFull) -> Query<'q> {
 }
 
 fn bind_effect<'q>(query: Query<'q>, row: &'q EffectFull<'_>) -> Query<'q> {
-    let (run, write) = (row.run, row.write);
+    let write = row.write;
     query
-        .bind(run.installation.0)
+        .bind(row.installation.0)
         .bind(write.id.as_bytes().to_vec())
-        .bind(run.bytes().to_vec())
+        .bind(row.run.map(|run| run.bytes().to_vec()))
         .bind(write.kind)
         .bind(&write.name)
         .bind(write.due_at.0)

@@ -34,19 +34,38 @@ macro_rules! statements {
 
 /// A literal 64, 8 or 1 times, with a separator between.
 macro_rules! repeat {
-    (1, $x:literal, $sep:literal) => { $x };
-    (8, $x:literal, $sep:literal) => { concat!($x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x) };
+    (1, $x:literal, $sep:literal) => {
+        $x
+    };
+    (8, $x:literal, $sep:literal) => {
+        concat!($x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x)
+    };
     (64, $x:literal, $sep:literal) => {
         concat!(
-            repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep), $sep,
-            repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep)
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep)
         )
     };
 }
 
 /// `head row sep row … tail` in the three sizes; the tail may differ by dialect.
 macro_rules! sizes {
-    ($head:literal, $row:literal, $sep:literal) => { sizes!($head, $row, $sep, "", "") };
+    ($head:literal, $row:literal, $sep:literal) => {
+        sizes!($head, $row, $sep, "", "")
+    };
     ($head:literal, $row:literal, $sep:literal, $my:literal, $lite:literal) => {
         [
             super::pick(concat!($head, repeat!(64, $row, $sep), $my), concat!($head, repeat!(64, $row, $sep), $lite)),

@@ -173,6 +173,11 @@ pub(in crate::store) async fn checkpoint(conn: &mut Conn, run: RunId) -> Result<
 }
 
 /// Saves a state unless a newer one is there.
-pub(in crate::store) async fn write_checkpoint(conn: &mut Conn, run: RunId, seq: i64, body: &[u8]) -> Result<(), Error> {
+pub(in crate::store) async fn write_checkpoint(
+    conn: &mut Conn,
+    run: RunId,
+    seq: i64,
+    body: &[u8],
+) -> Result<(), Error> {
     execute(conn, key(sql!(WRITE_CHECKPOINT), run).bind(seq).bind(body)).await.map(drop)
 }
