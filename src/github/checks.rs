@@ -1,4 +1,4 @@
-//! Check runs: what we send, what we read back, and the three calls.
+//! Check runs: what we send, what we read back, and the calls.
 //!
 //! A body holds what a check is to show, in full; this file makes it fit GitHub's limits and splits its annotations.
 //! Sending is not idempotent: after [`Error::Unclear`] look for the `external_id` with [`Installation::list_checks`]
@@ -324,6 +324,15 @@ impl Installation {
         body.head_sha = None;
         let url = self.url(repo, &["check-runs", &id.0.to_string()]);
         self.write::<_, Made>(Method::PATCH, url, &body).await.map(drop)
+    }
+
+    /// One check run as it is now: read back after it was completed, so that it cannot have gone backwards unseen.
+    ///
+    /// # Errors
+    /// As of every call.
+    #[tracing::instrument(skip_all, fields(github.repo = %repo))]
+    pub async fn check(&self, repo: &RepoName, id: CheckId) -> Result<Check, Error> {
+        self.read(self.url(repo, &["check-runs", &id.0.to_string()])).await
     }
 
     /// Our own check runs of that name on a commit, older generations too.

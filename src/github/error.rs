@@ -175,7 +175,7 @@ fn message(status: StatusCode, body: &[u8]) -> String {
             let errors: Vec<String> = errors.iter().take(5).map(one_problem).collect();
             quoted(&format!("{} (status {}): {}", said.message, status.as_u16(), errors.join("; ")))
         }
-        _ => quoted(&format!("{} (status {})", said.message, status.as_u16())),
+        _ => quoted(format!("{} (status {})", said.message, status.as_u16()).trim_start()),
     }
 }
 

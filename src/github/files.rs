@@ -123,7 +123,7 @@ impl Installation {
             }
             let tree = objects.remove(&format!("t{index}")).unwrap_or_default();
             let tree: Option<GraphqlTree> =
-                serde_json::from_value(tree).map_err(|error| Error::Unexpected(error.to_string()))?;
+                serde_json::from_value(tree).map_err(|_| Error::Unexpected("a tree without its fields".to_owned()))?;
             let files = tree.and_then(GraphqlTree::files).unwrap_or_default();
             all.push(self.remembered(files).await);
         }

@@ -14,6 +14,7 @@ use super::{App, Installation, Settings};
 use crate::ids::{CommitSha, InstallationId, RepoName};
 use crate::time::{Clock, Timestamp};
 
+/// A key made for these tests, in both forms. It opens nothing.
 pub(super) const PKCS1: &str = include_str!("testdata/app.pkcs1.pem");
 pub(super) const PKCS8: &str = include_str!("testdata/app.pkcs8.pem");
 pub(super) const PUBLIC: &str = include_str!("testdata/app.pub.pem");

@@ -193,6 +193,18 @@ async fn our_checks_of_all_generations_are_found() {
 }
 
 #[tokio::test]
+async fn a_check_is_read_back() {
+    let stub = Stub::start(|asked| {
+        let check = json!({ "id": 99, "name": "ci", "head_sha": SHA, "status": "completed", "conclusion": "stale",
+            "external_id": "", "app": null });
+        (asked.path == "/repos/octo/railway/check-runs/99").then(|| ok(check))
+    })
+    .await;
+    let check = stub.installation().await.check(&repo(), CheckId(99)).await.unwrap();
+    assert_eq!((check.status.as_str(), check.conclusion.as_deref()), ("completed", Some("stale")));
+}
+
+#[tokio::test]
 async fn an_endless_list_is_not_taken_for_a_whole_one() {
     let stub = Stub::start(|asked| {
         let host = asked.headers["host"].to_str().unwrap();
