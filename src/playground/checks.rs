@@ -54,6 +54,8 @@ pub(crate) struct Suite {
     /// The branch of the push that made it; none for a fork's commit.
     pub(crate) branch: Option<String>,
     pub(crate) before: Option<String>,
+    /// `head_commit`, read once.
+    pub(crate) head: Value,
     /// Asked to run again and nothing has reported since.
     pub(crate) asked_again: bool,
     pub(crate) created_at: Timestamp,
@@ -118,12 +120,24 @@ impl State {
         if let Some(found) = self.checks.suites.values().find(same) {
             return found.id;
         }
-        let (id, now) = (self.id(), self.now());
+        let (id, now, head) = (self.id(), self.now(), self.head_commit(repo, sha));
         let (branch, before) = (branch.map(|(name, _)| name.to_owned()), branch.map(|(_, before)| before.to_owned()));
         let (repo, sha) = (repo.clone(), sha.to_owned());
-        let suite = Suite { id, app, repo, sha, branch, before, asked_again: false, created_at: now, updated_at: now };
+        let suite =
+            Suite { id, app, repo, sha, branch, before, head, asked_again: false, created_at: now, updated_at: now };
         self.checks.suites.insert(id, suite);
         id
+    }
+
+    fn head_commit(&self, repo: &RepoName, sha: &str) -> Value {
+        let found = self.repos.get(repo).and_then(|repo| repo.git.log(sha, 1).ok()?.pop());
+        let person = |one: &super::git::Signature| json!({ "name": one.name, "email": one.email });
+        found.map_or(Value::Null, |commit| {
+            json!({
+                "id": commit.sha, "tree_id": commit.tree, "message": commit.message, "timestamp": commit.committer.at,
+                "author": person(&commit.author), "committer": person(&commit.committer),
+            })
+        })
     }
 
     /// `pull_requests` of a run or suite: open ones of this repository's own branches; none for forks.
@@ -137,14 +151,6 @@ impl State {
     pub(crate) fn suite_json(&self, suite: &Suite) -> Value {
         let url = format!("{}/repos/{}/check-suites/{}", self.api(), suite.repo, suite.id);
         let (status, conclusion) = self.checks.verdict(suite);
-        let head = self.repos.get(&suite.repo).and_then(|repo| {
-            let commit = repo.git.log(&suite.sha, 1).ok()?.into_iter().next()?;
-            let person = |one: &super::git::Signature| json!({ "name": one.name, "email": one.email });
-            Some(json!({
-                "id": commit.sha, "tree_id": commit.tree, "message": commit.message, "timestamp": commit.committer.at,
-                "author": person(&commit.author), "committer": person(&commit.committer),
-            }))
-        });
         json!({
             "id": suite.id, "node_id": node_id("CheckSuite", suite.id), "head_branch": suite.branch,
             "head_sha": suite.sha, "status": status, "conclusion": conclusion, "url": url,
@@ -153,7 +159,7 @@ impl State {
             "created_at": suite.created_at.rfc3339(), "updated_at": suite.updated_at.rfc3339(),
             "rerequestable": true, "runs_rerequestable": true,
             "latest_check_runs_count": self.checks.of_suite(suite.id, true).len(),
-            "check_runs_url": format!("{url}/check-runs"), "head_commit": head,
+            "check_runs_url": format!("{url}/check-runs"), "head_commit": suite.head,
         })
     }
 
@@ -211,7 +217,9 @@ pub(crate) fn create(state: &mut State, call: &Call, owner: &str, name: &str) ->
     let repo = call.repo(state, owner, name, ("checks", "write"))?;
     let wanted = Wanted::parse(call, true)?;
     let (title, sha) = (call.required("name")?, call.required("head_sha")?);
-    let known = matches!(sha.len(), 40 | 64) && state.repo(repo.as_str())?.git.kind(sha).as_deref() == Some("commit");
+    let reported = state.checks.suites.values().any(|suite| suite.repo == repo && suite.sha == sha);
+    let whole = matches!(sha.len(), 40 | 64);
+    let known = reported || whole && state.repo(repo.as_str())?.git.kind(sha).as_deref() == Some("commit");
     if !known {
         return Err(Reply::error(422, &format!("No commit found for SHA: {sha}")));
     }

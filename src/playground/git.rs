@@ -1,7 +1,7 @@
 //! One bare repository, read and written with the `git` program.
 //!
-//! *Invariant:* the same acts give the same commit ids on every machine: no user or system configuration is read, and
-//! author, committer and their times are all given.
+//! *Invariant:* the same acts give the same commit ids on every machine: no user or system configuration is read (but by
+//! the clone of a repository of theirs), and author, committer and their times are all given.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -114,7 +114,7 @@ impl Git {
     /// Makes an empty repository whose HEAD is `default_branch`.
     pub(crate) fn init(dir: PathBuf, default_branch: &str) -> Result<Self, Error> {
         let place = dir.display().to_string();
-        let words = ["init", "--quiet", "--bare", "--initial-branch", default_branch, &place];
+        let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch", default_branch, &place];
         let mut init = command();
         init.args(words);
         finish(init, &words, None)?;
@@ -124,8 +124,10 @@ impl Git {
     /// Copies a repository of this machine, its branches and tags. The source is only read.
     pub(crate) fn clone_of(source: &Path, dir: PathBuf) -> Result<Self, Error> {
         let (from, to) = (source.display().to_string(), dir.display().to_string());
-        let words = ["clone", "--quiet", "--bare", "--no-hardlinks", "--", &from, &to];
+        let words = ["clone", "--quiet", "--bare", "--template=", "--no-hardlinks", "--", &from, &to];
         let mut clone = command();
+        // The one place for the user's own settings: `safe.directory` says whose repositories may be read.
+        clone.env_remove("GIT_CONFIG_GLOBAL").env_remove("GIT_CONFIG_NOSYSTEM");
         clone.args(words);
         finish(clone, &words, None)?;
         Ok(Self { dir })
@@ -164,10 +166,10 @@ impl Git {
 
     /// `commit`, `tree`, `blob` or `tag`, or none if there is no such object.
     pub(crate) fn kind(&self, sha: &str) -> Option<String> {
-        self.run(&["cat-file", "-t", "--end-of-options", sha])
-            .or_else(|_| self.run(&["cat-file", "-t", sha]))
-            .ok()
-            .map(|kind| kind.trim().to_owned())
+        if sha.is_empty() || !sha.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        self.run(&["cat-file", "-t", sha]).ok().map(|kind| kind.trim().to_owned())
     }
 
     pub(crate) fn set_ref(&self, name: &str, sha: &str) -> Result<(), Error> {

@@ -1,7 +1,5 @@
 //! The handle that `dev` and tests hold: starting, addresses, credentials, and waiting for things to happen.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +9,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::ids::{InstallationId, RepoName};
+use crate::ids::InstallationId;
 use crate::time::Clock;
 
-use super::checks::Checks;
 use super::error::Error;
-use super::git::Git;
-use super::hooks::{Delivering, Hooks, Order};
-use super::key::AppKey;
-use super::ledger::{Ledger, Request};
-use super::state::{App, Permission, Repo, State};
-use super::tokens::{TokenFormat, Tokens};
-use super::weather::{Forecast, Weather};
+use super::hooks::{Delivering, Order};
+use super::ledger::Request;
+use super::state::State;
+use super::tokens::TokenFormat;
+use super::weather::Weather;
 use super::{courier, server};
 
 /// How long a test waits for something to happen before it fails, by the machine's clock.
@@ -77,128 +72,6 @@ impl Shared {
 pub struct GitHub {
     pub(crate) shared: Arc<Shared>,
     _stop: Arc<DropGuard>,
-}
-
-fn our_app() -> App {
-    let grants = [
-        ("checks", "write"),
-        ("contents", "read"),
-        ("issues", "read"),
-        ("merge_queues", "read"),
-        ("metadata", "read"),
-        ("pull_requests", "write"),
-    ];
-    let events = ["check_run", "check_suite", "issue_comment", "merge_group", "pull_request", "push", "repository"];
-    App {
-        id: 424_242,
-        client_id: "Iv23liPLAYGROUND0001".to_owned(),
-        slug: "pointsman".to_owned(),
-        name: "Pointsman".to_owned(),
-        installation: 7_001,
-        permissions: grants.map(|(name, level)| (name.to_owned(), level.to_owned())).into(),
-        events: events.map(str::to_owned).into(),
-    }
-}
-
-fn other_app() -> App {
-    App {
-        id: 15_368,
-        client_id: "Iv23liPLAYGROUND0002".to_owned(),
-        slug: "other-ci".to_owned(),
-        name: "Other CI".to_owned(),
-        installation: 7_002,
-        ..our_app()
-    }
-}
-
-/// The people that every playground has, with what they may do in each of its repositories.
-pub(crate) const PEOPLE: [(&str, Permission); 6] = [
-    ("ann", Permission::Admin),
-    ("bob", Permission::Write),
-    ("tess", Permission::Triage),
-    ("rita", Permission::Read),
-    ("eve", Permission::None),
-    ("renovate[bot]", Permission::None),
-];
-
-impl State {
-    fn new(options: Options, base: String, folder: PathBuf) -> Result<Self, Error> {
-        let secret = hex::encode(crate::ids::random_bytes::<20>());
-        let hooks = Hooks {
-            url: None,
-            secret: SecretString::from(secret),
-            id: 501,
-            mode: Delivering::default(),
-            deliveries: BTreeMap::new(),
-            waiting: std::collections::VecDeque::new(),
-            held: Vec::new(),
-            under_way: 0,
-        };
-        let mut state = Self {
-            clock: options.clock,
-            base,
-            enterprise: options.enterprise,
-            folder,
-            key: AppKey::generate()?,
-            rate_limit: options.rate_limit,
-            hours: BTreeMap::new(),
-            ours: our_app(),
-            other: other_app(),
-            accounts: BTreeMap::new(),
-            repos: BTreeMap::new(),
-            installed: BTreeSet::new(),
-            suspended: false,
-            pulls: BTreeMap::new(),
-            comments: BTreeMap::new(),
-            checks: Checks::default(),
-            tokens: Tokens::new(options.token_format),
-            hooks,
-            ledger: Ledger::default(),
-            forecast: Forecast::default(),
-            last_id: 1_000,
-            last_number: 0,
-            commits: 0,
-        };
-        state.add_account("octo", "Organization");
-        for (login, _) in PEOPLE {
-            state.add_account(login, if login.ends_with("[bot]") { "Bot" } else { "User" });
-        }
-        for bot in [state.ours.bot(), state.other.bot()] {
-            state.add_account(&bot, "Bot");
-        }
-        Ok(state)
-    }
-
-    /// Takes a repository in: the default people, and the App installed on it.
-    pub(crate) fn take_in(&mut self, name: RepoName, git: Git, default_branch: &str) -> RepoName {
-        if self.account(name.owner()).is_err() {
-            self.add_account(name.owner(), "User");
-        }
-        let (id, now) = (crate::ids::RepoId(self.id()), self.now());
-        let mut permissions: BTreeMap<String, Permission> =
-            PEOPLE.into_iter().map(|(login, level)| (login.to_owned(), level)).collect();
-        permissions.insert(name.owner().to_owned(), Permission::Admin);
-        let default_branch = default_branch.to_owned();
-        let repo = Repo {
-            id,
-            name: name.clone(),
-            git,
-            default_branch,
-            private: false,
-            fork_of: None,
-            permissions,
-            required: Vec::new(),
-            created_at: now,
-            pushed_at: now,
-        };
-        self.repos.insert(name.clone(), repo);
-        name
-    }
-
-    /// Where a repository's git directory lies.
-    pub(crate) fn place(&self, name: &RepoName) -> PathBuf {
-        self.folder.join(format!("{name}.git"))
-    }
 }
 
 impl GitHub {
@@ -385,7 +258,16 @@ impl GitHub {
     ///
     /// # Errors
     /// After 20 s, with all pull requests as a person sees them and the last requests.
-    pub async fn wait_until(&self, mut holds: impl FnMut(&State) -> bool, what: &str) -> Result<(), Error> {
+    pub async fn wait_until(&self, holds: impl FnMut(&State) -> bool, what: &str) -> Result<(), Error> {
+        self.wait_within(HAPPENS_WITHIN, holds, what).await
+    }
+
+    pub(crate) async fn wait_within(
+        &self,
+        limit: Duration,
+        mut holds: impl FnMut(&State) -> bool,
+        what: &str,
+    ) -> Result<(), Error> {
         let mut changed = self.changed();
         let wait = async {
             while !holds(&self.shared.lock()) {
@@ -394,7 +276,7 @@ impl GitHub {
                 }
             }
         };
-        let waited = tokio::time::timeout(HAPPENS_WITHIN, wait).await;
+        let waited = tokio::time::timeout(limit, wait).await;
         waited.map_err(|_| Error::NeverHappened { what: what.to_owned(), shown: self.read(State::render_all) })
     }
 }

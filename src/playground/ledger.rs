@@ -23,7 +23,7 @@ pub struct Request {
     pub path: String,
     /// What was sent; null if nothing.
     pub body: Value,
-    /// The status that was answered; 0 if the connection was cut or never answered.
+    /// The status that was answered, or would have been but for a cut connection; 0 if nothing was ever to come.
     pub status: u16,
     /// What was answered; null if not JSON.
     pub answer: Value,

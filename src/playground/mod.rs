@@ -11,6 +11,7 @@
 //! *Invariant:* requests go through one handler and one table (`routes.rs`); a resource never sees the network.
 
 mod acts;
+mod cast;
 mod check_lists;
 mod check_rules;
 mod checks;

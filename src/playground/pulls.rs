@@ -109,7 +109,14 @@ impl State {
             "review_comment_url": format!("{api}/pulls/comments{{/number}}"),
             "comments_url": format!("{api}/issues/{number}/comments"),
             "statuses_url": format!("{api}/statuses/{}", pull.head_sha),
-            "_links": { "self": { "href": url }, "html": { "href": web } },
+            "_links": {
+                "self": { "href": url }, "html": { "href": web }, "issue": { "href": format!("{api}/issues/{number}") },
+                "comments": { "href": format!("{api}/issues/{number}/comments") },
+                "review_comments": { "href": format!("{url}/comments") },
+                "review_comment": { "href": format!("{api}/pulls/comments{{/number}}") },
+                "commits": { "href": format!("{url}/commits") },
+                "statuses": { "href": format!("{api}/statuses/{}", pull.head_sha) },
+            },
         })
     }
 

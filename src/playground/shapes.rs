@@ -107,7 +107,7 @@ pub(crate) fn repo(state: &State, repo: &Repo) -> Value {
             "pushed_at": repo.pushed_at.rfc3339(), "homepage": null, "size": 0, "language": null,
             "archived": false, "disabled": false, "open_issues_count": open, "open_issues": open,
             "visibility": if repo.private { "private" } else { "public" }, "topics": [], "license": null,
-            "is_template": false,
+            "is_template": false, "custom_properties": {},
         }),
     );
     extend(
