@@ -8,7 +8,6 @@ use super::plan::PlanIx;
 use super::planner::upstream;
 use super::problem::{Code, Place, Problems};
 use super::steps::{Draft, Mention};
-use super::suggest::closest;
 
 /// What every expression sees; the engine's scope serves exactly these, [`STEPS`] and [`ITEM`].
 ///
@@ -81,9 +80,12 @@ pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems:
                         problems.help(format!("add it: needs: [{name}]"));
                     }
                     None => {
-                        let near = closest(&name, drafts.iter().map(|other| other.step.key.as_str()));
                         let message = format!("there is no step {name}");
-                        problems.error(Code::BadExpression, mention.place, message).did_you_mean(near);
+                        problems.error(Code::BadExpression, mention.place, message).did_you_mean(
+                            &name,
+                            drafts.iter().map(|other| other.step.key.as_str()),
+                            || None,
+                        );
                     }
                 }
             }
@@ -116,11 +118,9 @@ fn unknown(name: &str, known: &[&str], place: Place, problems: &mut Problems) {
         problems.error(Code::NotYet, place, format!("{name} is not there yet in expressions"));
         return;
     }
-    problems.error(Code::BadExpression, place, format!("there is no {name} here"));
-    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name);
-    match (elsewhere, closest(name, known.iter().copied())) {
-        (Some((_, help)), _) => problems.help(*help),
-        (None, Some(near)) => problems.help(format!("did you mean {near}?")),
-        (None, None) => problems.help(format!("there are {}", known.join(", "))),
+    let problem = problems.error(Code::BadExpression, place, format!("there is no {name} here"));
+    match ELSEWHERE.iter().find(|(other, _)| *other == name) {
+        Some((_, help)) => problem.help(*help),
+        None => problem.did_you_mean(name, known.iter().copied(), || Some(format!("there are {}", known.join(", ")))),
     };
 }

@@ -8,8 +8,12 @@ use crate::workflow::builtin;
 use crate::workflow::file::FILE_BYTES_MAX;
 use crate::workflow::plan::{Approval, Kind, Resources, Step};
 
+fn ci() -> WorkflowId {
+    "ci".parse().unwrap()
+}
+
 fn try_parse(text: &str) -> Result<Workflow, Vec<Problem>> {
-    parse(&"ci".parse().unwrap(), text, &Operator::default())
+    parse(&ci(), text, &Operator::default())
 }
 
 #[track_caller]
@@ -367,7 +371,7 @@ fn expressions_name_what_is_there() {
     check(
         "run: 'echo ${{ pr.title }}'",
         &[
-            "4:30 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
+            "4:29 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
          env: and write \"$NAME\" here)",
         ],
     );
@@ -474,6 +478,21 @@ fn a_flood_of_problems_is_cut_and_stays_an_error() {
     let problems = try_parse(&text).expect_err("ids are doubled");
     assert_eq!(problems.len(), crate::workflow::problem::PROBLEMS_MAX);
     assert!(problems.iter().any(|problem| problem.severity == crate::workflow::problem::Severity::Error));
+}
+
+/// Files of nothing but slips, as large as a file can be: guessing what was meant must not take the machine's time.
+#[test]
+fn guessing_is_bounded() {
+    let names = |n: usize, sep: &str| (0..n).map(|i| format!("x{i}")).collect::<Vec<_>>().join(sep);
+    let steps: String = (0..900).map(|i| format!("- {{ id: s{i}, run: x, needs: [{}] }}\n", names(8, ", "))).collect();
+    for text in
+        [format!("steps:\n{steps}"), names(7_000, ": y\n") + ": y", format!("on: {{ {}: }}", names(7_000, ": , "))]
+    {
+        let problems = try_parse(&text).expect_err("is all slips");
+        assert_eq!(problems.len(), crate::workflow::problem::PROBLEMS_MAX);
+        let last = problems.last().and_then(|problem| problem.help.as_deref()).unwrap_or_default();
+        assert!(last.starts_with("and ") && last.ends_with(" more problems"), "{last}");
+    }
 }
 
 /// Nothing in a file can say where an agent lives or which model it uses.
