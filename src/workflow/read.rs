@@ -1,6 +1,6 @@
 //! Reading values out of a tree: each function gives the value, or notes a problem and gives `None`.
 //!
-//! *Invariant:* every key of a mapping is either taken or told: [`Fields::finish`] leaves none unseen.
+//! *Invariant:* every key of a mapping is either taken or told: `Fields::finish` leaves none unseen.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -13,7 +13,7 @@ impl Scope for World {
                 "build-it": { "result": "failure", "outputs": { "risk": "high" } },
             })),
             "pr" => Some(
-                json!({ "number": 7, "draft": false, "title": "`id`; $(x) \" ' \n", "labels": [{ "name": "Bug" }, { "name": "ui" }] }),
+                json!({ "number": 7, "draft": false, "title": "`id`; $(x) \" ' \n ", "labels": [{ "name": "Bug" }, { "name": "ui" }] }),
             ),
             "sha" => Some(json!("abc")),
             "nothing" => Some(Value::Null),
@@ -254,6 +254,7 @@ fn templates() {
     assert_eq!(render("plain }} $ {{"), "plain }} $ {{");
     assert_eq!(render("a ${{ pr.number }}b${{sha}}"), "a 7babc");
     assert_eq!(render("${{ '}}' }}${{ 'it''s }}' }}"), "}}it's }}");
+    assert_eq!(render("${{ pr.title }}"), "`id`; $(x) \" ' \n ");
     // A value is never read again: what looks like an expression in a title stays text.
     assert_eq!(render("${{ '${{ sha }}' }}"), "${{ sha }}");
     let value = |text: &str| Template::parse(text).unwrap().value(&World(Status::Success)).unwrap();
