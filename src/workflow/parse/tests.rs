@@ -232,10 +232,9 @@ fn concurrency_in_actions_words() {
         &["2:14 bad-value: the group is empty for a push, which has no pull request (write ${{ pr.number || sha }})"],
     );
     wrong(
-        "concurrency: { group: '${{ steps.a.result }}', limit: 0 }\nsteps: [{ id: a, run: x }]",
+        "concurrency: { group: '${{ steps.a.status }}', limit: 0 }\nsteps: [{ id: a, run: x }]",
         &[
-            "1:23 bad-expression: there is no steps here (there are pr, sha, ref, event, repository, actor, \
-             workflow, run)",
+            "1:23 bad-expression: there is no steps here (there are event, pr, repo, actor, sha, ref)",
             "1:55 bad-value: limit is a whole number from 1 to 100",
         ],
     );
@@ -343,22 +342,24 @@ fn expressions_name_what_is_there() {
         wrong(&text, expected);
     };
     check(
-        "run: x, if: steps.a.result == 'success' && stesp.a",
+        "run: x, if: steps.a.status == 'success' && stesp.a",
         &["4:36 bad-expression: there is no stesp here (did you mean steps?)"],
     );
     check(
-        "run: x, if: steps.b.result",
+        "run: x, if: steps.b.status",
         &["4:36 bad-expression: c does not wait for b, so steps.b is empty (add it: needs: [b])"],
     );
-    check("run: x, if: steps.aa.result", &["4:36 bad-expression: there is no step aa (did you mean a?)"]);
+    check("run: x, if: steps.aa.status", &["4:36 bad-expression: there is no step aa (did you mean a?)"]);
     check(
-        "run: x, if: steps.c.result",
+        "run: x, if: steps.c.status",
         &["4:36 bad-expression: c does not wait for c, so steps.c is empty (add it: needs: [c])"],
     );
     check(
         "run: x, if: github.ref == 'x'",
-        &["4:36 bad-expression: there is no github here (github.sha is sha here, github.ref is ref, \
-         github.event.pull_request is pr)"],
+        &[
+            "4:36 bad-expression: there is no github here (github.sha is sha here, github.ref is ref, github.repository is repo, \
+         github.event.pull_request is pr)",
+        ],
     );
     check(
         "run: x, env: { A: '${{ item }}' }",
@@ -379,6 +380,20 @@ fn expressions_name_what_is_there() {
 }
 
 #[test]
+fn expressions_reach_for_what_is_there() {
+    let check = |condition: &str, expected: &str| {
+        let text = format!("steps:\n- {{ id: a, run: x }}\n- id: b\n  needs: [a]\n  run: x\n  if: {condition}");
+        wrong(&text, &[&format!("6:7 bad-expression: {expected}")]);
+    };
+    check("pr.titel", "pr has no titel (did you mean title?)");
+    check("pr['head'].reff", "pr.head has no reff (did you mean ref?)");
+    check("steps.a.result", "steps.a has no result (it has status, outputs)");
+    check("steps.A.status", "there is no step A (did you mean a?)");
+    check("toJSON(steps)", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+    check("contains(steps.*.status, 'x')", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+}
+
+#[test]
 fn outputs_that_somebody_names_are_marked() {
     let used = |text: &str| {
         let text = format!(
@@ -389,8 +404,6 @@ fn outputs_that_somebody_names_are_marked() {
     };
     assert_eq!(used("with: {}"), [false, false, false, false]);
     assert_eq!(used("if: steps.a.outputs.x"), [true, false, false, false]);
-    assert_eq!(used("if: steps.A.outputs.x"), [true, false, false, false]);
-    assert_eq!(used("with: { all: '${{ toJSON(steps) }}' }"), [true, true, false, false]);
     assert_eq!(
         used("for_each: \"steps['b'].outputs.list\", with: { x: '${{ item.name }}' }"),
         [false, true, false, false]
