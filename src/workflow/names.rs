@@ -8,40 +8,63 @@ use super::plan::PlanIx;
 use super::planner::upstream;
 use super::problem::{Code, Place, Problems};
 use super::steps::{Draft, Mention};
-use super::suggest::closest;
 
-/// What every expression sees; the engine's scope serves exactly these, [`STEPS`] and [`ITEM`].
+/// What every expression sees of the event that made the run.
 ///
 /// | name | value |
 /// |---|---|
-/// | `pr` | `number title author draft labels head base`; `null` where there is no pull request |
-/// | `sha` | the commit, all 40 digits |
+/// | `event` | `pull_request`, `push` |
+/// | `pr` | see [`PR_FIELDS`]; `null` where there is no pull request |
+/// | `repo` | `owner/name` |
+/// | `actor` | who caused it |
+/// | `sha` | the commit, all its digits |
 /// | `ref` | `refs/heads/main`, `refs/pull/7/head` |
-/// | `event` | `pull_request`, `push` … |
-/// | `repository` | `owner/name` |
-/// | `actor` | who caused the run |
-/// | `workflow` | the workflow's id |
-/// | `run` | the run's id |
-pub const ROOTS: [&str; 8] = ["pr", "sha", "ref", "event", "repository", "actor", "workflow", "run"];
-/// `steps.<id>.outputs`, `.result`, `.summary` of steps that this one needs, directly or not.
+pub const EVENT_ROOTS: [&str; 6] = ["event", "pr", "repo", "actor", "sha", "ref"];
+/// What the expressions of steps see beside it: the ids of the workflow and of the run.
+pub const RUN_ROOTS: [&str; 2] = ["workflow", "run"];
+/// The fields of `pr`.
+pub const PR_FIELDS: [&str; 7] = ["number", "title", "author", "draft", "labels", "head", "base"];
+/// The fields of `pr.head` and `pr.base`; `fork` only of the head.
+pub const BRANCH_FIELDS: [&str; 3] = ["ref", "sha", "fork"];
+/// Steps that this one needs, directly or not, by their id.
 pub const STEPS: &str = "steps";
+/// The fields of `steps.<id>`.
+pub const STEP_FIELDS: [&str; 2] = ["status", "outputs"];
 /// The item of a fan-out.
 pub const ITEM: &str = "item";
 /// What the language will have.
 const PLANNED: [&str; 3] = ["inputs", "matrix", "env"];
 /// What Actions calls otherwise, and how it is called here.
 const ELSEWHERE: [(&str, &str); 4] = [
-    ("github", "github.sha is sha here, github.ref is ref, github.event.pull_request is pr"),
+    ("github", "github.sha is sha here, github.ref is ref, github.repository is repo, github.event.pull_request is pr"),
     ("needs", "needs.x.outputs is steps.x.outputs here"),
     ("secrets", "secrets reach a step by its secrets: list, never by text"),
     ("job", "there are steps, and no jobs around them"),
 ];
 
-/// Checks an expression that is evaluated outside any step, such as a concurrency group.
+/// Checks an expression that is evaluated before there is a run, such as a concurrency group.
 pub(crate) fn check_outside(expr: &Expr, place: Place, problems: &mut Problems) {
     for name in expr.names() {
-        if !ROOTS.contains(&name.as_str()) {
-            unknown(&name, &ROOTS, place, problems);
+        if !EVENT_ROOTS.contains(&name.as_str()) {
+            unknown(&name, &EVENT_ROOTS, place, problems);
+        }
+    }
+    fields(expr, place, problems);
+}
+
+/// Fields that are not there would be `null` for ever, and nobody would notice.
+fn fields(expr: &Expr, place: Place, problems: &mut Problems) {
+    for (root, path) in expr.reaches() {
+        let (of, field, known): (_, _, &[&str]) = match (root, path.as_slice()) {
+            ("pr", [branch @ ("head" | "base"), field, ..]) => (format!("pr.{branch}"), field, &BRANCH_FIELDS),
+            ("pr", [field, ..]) => ("pr".to_owned(), field, &PR_FIELDS),
+            (STEPS, [step, field, ..]) => (format!("steps.{step}"), field, &STEP_FIELDS),
+            _ => continue,
+        };
+        if !known.iter().any(|known| known.eq_ignore_ascii_case(field)) {
+            let all = || Some(format!("it has {}", known.join(", ")));
+            let problem = problems.error(Code::BadExpression, place, format!("{of} has no {field}"));
+            problem.did_you_mean(field, known.iter().copied(), all);
         }
     }
 }
@@ -68,12 +91,13 @@ pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems:
         let mut before: Option<Vec<bool>> = None;
         for mention in &draft.mentions {
             roots(mention, problems);
+            fields(&mention.expr, mention.place, problems);
             if !mention.expr.names().contains(STEPS) {
                 continue;
             }
             let before = before.get_or_insert_with(|| upstream(needs, ix));
             for name in mention.expr.steps_named() {
-                match drafts.iter().position(|other| other.step.key.as_str().eq_ignore_ascii_case(&name)) {
+                match drafts.iter().position(|other| other.step.key.as_str() == name) {
                     Some(at) if before[at] => used[at] = true,
                     Some(_) => {
                         let message = format!("{} does not wait for {name}, so steps.{name} is empty", draft.step.key);
@@ -81,14 +105,18 @@ pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems:
                         problems.help(format!("add it: needs: [{name}]"));
                     }
                     None => {
-                        let near = closest(&name, drafts.iter().map(|other| other.step.key.as_str()));
                         let message = format!("there is no step {name}");
-                        problems.error(Code::BadExpression, mention.place, message).did_you_mean(near);
+                        problems.error(Code::BadExpression, mention.place, message).did_you_mean(
+                            &name,
+                            drafts.iter().map(|other| other.step.key.as_str()),
+                            || None,
+                        );
                     }
                 }
             }
             if mention.expr.any_step_meant() {
-                used.iter_mut().zip(before.iter()).for_each(|(used, before)| *used |= *before);
+                let message = "steps are reached one by one, by their ids";
+                problems.error(Code::BadExpression, mention.place, message).help("write steps.<id>.outputs");
             }
         }
     }
@@ -97,7 +125,8 @@ pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems:
 
 fn roots(mention: &Mention, problems: &mut Problems) {
     for name in mention.expr.names() {
-        let here = ROOTS.contains(&name.as_str()) || name == STEPS || (name == ITEM && mention.item);
+        let always = EVENT_ROOTS.iter().chain(&RUN_ROOTS).any(|known| *known == name);
+        let here = always || name == STEPS || (name == ITEM && mention.item);
         if here {
             continue;
         }
@@ -106,7 +135,7 @@ fn roots(mention: &Mention, problems: &mut Problems) {
             problems.error(Code::BadExpression, mention.place, message);
             continue;
         }
-        let known = [&ROOTS[..], &[STEPS, ITEM]].concat();
+        let known = [&EVENT_ROOTS[..], &RUN_ROOTS, &[STEPS, ITEM]].concat();
         unknown(&name, &known, mention.place, problems);
     }
 }
@@ -116,11 +145,9 @@ fn unknown(name: &str, known: &[&str], place: Place, problems: &mut Problems) {
         problems.error(Code::NotYet, place, format!("{name} is not there yet in expressions"));
         return;
     }
-    problems.error(Code::BadExpression, place, format!("there is no {name} here"));
-    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name);
-    match (elsewhere, closest(name, known.iter().copied())) {
-        (Some((_, help)), _) => problems.help(*help),
-        (None, Some(near)) => problems.help(format!("did you mean {near}?")),
-        (None, None) => problems.help(format!("there are {}", known.join(", "))),
+    let problem = problems.error(Code::BadExpression, place, format!("there is no {name} here"));
+    match ELSEWHERE.iter().find(|(other, _)| *other == name) {
+        Some((_, help)) => problem.help(*help),
+        None => problem.did_you_mean(name, known.iter().copied(), || Some(format!("there are {}", known.join(", ")))),
     };
 }

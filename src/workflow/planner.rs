@@ -9,12 +9,9 @@ use std::time::Duration;
 use super::plan::{Plan, PlanIx, Step};
 use super::problem::{Code, Place, Problems};
 use super::steps::NO_ID;
-use super::suggest::closest;
 
 /// More steps than this of a circle are not named; its ends are.
 const CIRCLE_NAMES_MAX: usize = 12;
-/// Known names that a wrong one is compared with.
-const COMPARED_MAX: usize = 1_000;
 /// Dependants from which on a step is a bottleneck, and a high one.
 const DEPENDANTS: (usize, usize) = (2, 5);
 /// Timeouts above which a step is a bottleneck, and a high one.
@@ -50,9 +47,12 @@ pub(crate) fn resolve(steps: &[Needs<'_>], problems: &mut Problems) -> Vec<Vec<P
             match number(name) {
                 Some(ix) => needs.push(ix),
                 None => {
-                    let near = closest(name, steps.iter().take(COMPARED_MAX).map(|step| step.key));
                     let message = format!("{} needs {name}, but there is no such step", step.key);
-                    problems.error(Code::UnknownNeed, *place, message).did_you_mean(near);
+                    problems.error(Code::UnknownNeed, *place, message).did_you_mean(
+                        name,
+                        steps.iter().map(|step| step.key),
+                        || None,
+                    );
                 }
             }
         }

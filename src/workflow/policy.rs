@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::file::{self, Node, Shape};
 use super::problem::{Code, Problem, Problems};
 use super::read::{self, Fields};
-use super::suggest::closest;
 
 /// Apps that a repository trusts.
 pub const TRUSTED_APPS_MAX: usize = 100;
@@ -93,11 +92,15 @@ const DEFINITION_REFS: [(&str, DefinitionRef); 2] =
 /// Fields that the language will have.
 const PLANNED: [&str; 4] = ["limits", "notifications", "budgets", "budget"];
 
-/// Reads the policy.
+/// Reads the policy. A file with nothing but comments says nothing.
 ///
 /// # Errors
 /// Everything that is wrong with the file, by place.
 pub fn parse(text: &str) -> Result<Policy, Vec<Problem>> {
+    let silent = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+    if text.lines().all(silent) {
+        return Ok(Policy::default());
+    }
     let root = file::read(text)?;
     let mut problems = Problems::default();
     let policy = lower(&root, &mut problems);
@@ -150,8 +153,7 @@ fn commands(node: &Node, problems: &mut Problems) -> BTreeMap<String, Permission
     for entry in entries {
         if !VERBS.contains(&entry.key.as_str()) {
             let message = format!("there is no command {}", entry.key);
-            let near = closest(&entry.key, VERBS);
-            problems.error(Code::UnknownField, entry.place, message).did_you_mean(near);
+            problems.error(Code::UnknownField, entry.place, message).did_you_mean(&entry.key, VERBS, || None);
         } else if let Some(permission) = read::choice(&entry.node, &entry.key, &PERMISSIONS, problems) {
             commands.insert(entry.key.clone(), permission);
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::suggest::closest;
+
 /// A file with more problems than this is cut off: nobody reads on.
 pub const PROBLEMS_MAX: usize = 100;
 /// The longest message or help text; what is quoted in one comes from strangers.
@@ -127,10 +129,15 @@ impl Place {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
+/// Problems that are kept while a file is read; the rest is counted.
+const KEPT_MAX: usize = 10 * PROBLEMS_MAX;
+
 /// Gathers the problems of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     found: Vec<Problem>,
+    dropped: usize,
+    errors: bool,
 }
 
 impl Problems {
@@ -152,35 +159,49 @@ impl Problems {
         self
     }
 
-    /// Says what was probably meant, if anything was.
-    pub(crate) fn did_you_mean(&mut self, word: Option<&str>) -> &mut Self {
-        match word {
-            Some(word) => self.help(format!("did you mean {word}?")),
+    /// Says what was probably meant, or else what there is. Only for the first problems: guessing takes time, and a
+    /// hostile file is all slips.
+    pub(crate) fn did_you_mean<'k>(
+        &mut self,
+        word: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        otherwise: impl FnOnce() -> Option<String>,
+    ) -> &mut Self {
+        if self.found.len() > PROBLEMS_MAX {
+            return self;
+        }
+        match closest(word, known).map(|near| format!("did you mean {near}?")).or_else(otherwise) {
+            Some(help) => self.help(help),
             None => self,
         }
     }
 
     /// Whether the file cannot be used.
     pub(crate) fn has_errors(&self) -> bool {
-        self.found.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors
     }
 
     /// All of them by place, at most [`PROBLEMS_MAX`]; errors before warnings at one place.
     pub(crate) fn sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by(|a, b| (a.line, a.column, a.severity).cmp(&(b.line, b.column, b.severity)));
-        let beyond = self.found.len().saturating_sub(PROBLEMS_MAX);
+        self.found.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        let beyond = self.found.len().saturating_sub(PROBLEMS_MAX) + self.dropped;
         if beyond > 0 {
-            let errors_beyond = self.found.split_off(PROBLEMS_MAX).iter().any(|p| p.severity == Severity::Error);
+            self.found.truncate(PROBLEMS_MAX);
             if let Some(last) = self.found.last_mut() {
-                last.help = Some(format!("and {} more problems", beyond));
+                last.help = Some(format!("and {beyond} more problems"));
                 // A cut must not turn a broken file into a usable one.
-                last.severity = if errors_beyond { Severity::Error } else { last.severity };
+                last.severity = if self.errors { Severity::Error } else { last.severity };
             }
         }
         self.found
     }
 
     fn push(&mut self, severity: Severity, code: Code, place: Place, message: String) -> &mut Self {
+        self.errors |= severity == Severity::Error;
+        if self.found.len() >= KEPT_MAX {
+            self.dropped += 1;
+            return self;
+        }
         let Place { line, column } = place;
         self.found.push(Problem { code, severity, message: cut(&message), line, column, help: None });
         self

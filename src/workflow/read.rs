@@ -1,6 +1,6 @@
 //! Reading values out of a tree: each function gives the value, or notes a problem and gives `None`.
 //!
-//! *Invariant:* every key of a mapping is either taken or told: [`Fields::finish`] leaves none unseen.
+//! *Invariant:* every key of a mapping is either taken or told: `Fields::finish` leaves none unseen.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::expr::Expr;
 use super::file::{Entry, Node, Shape};
 use super::problem::{Code, Place, Problems};
-use super::suggest::closest;
 use super::units;
 
 /// The longest name of a workflow or step.
@@ -70,12 +69,9 @@ impl<'a> Fields<'a> {
                 continue;
             }
             let message = format!("{} has no field {}", self.what, entry.key);
-            let near = closest(&entry.key, self.known.iter().copied());
-            problems.error(Code::UnknownField, entry.place, message);
-            match near {
-                Some(near) => problems.help(format!("did you mean {near}?")),
-                None => problems.help(format!("it has {}", self.known.join(", "))),
-            };
+            let all = || Some(format!("it has {}", self.known.join(", ")));
+            let problem = problems.error(Code::UnknownField, entry.place, message);
+            problem.did_you_mean(&entry.key, self.known.iter().copied(), all);
         }
     }
 }
@@ -167,7 +163,7 @@ pub(crate) fn choice<T: Copy>(node: &Node, what: &str, table: &[(&str, T)], prob
     if found.is_none() {
         let words: Vec<&str> = table.iter().map(|(word, _)| *word).collect();
         let message = format!("{what} is one of {}, not {text}", words.join(", "));
-        problems.error(Code::BadValue, node.place, message).did_you_mean(closest(&text, words));
+        problems.error(Code::BadValue, node.place, message).did_you_mean(&text, words, || None);
     }
     found
 }

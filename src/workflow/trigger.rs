@@ -4,7 +4,6 @@ use super::file::{Node, Shape};
 use super::pattern::Patterns;
 use super::problem::{Code, Place, Problems};
 use super::read::{self, Fields};
-use super::suggest::closest;
 
 /// The kinds of events that start a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -227,11 +226,9 @@ impl Triggers {
                 problems.error(Code::NotYet, place, message).help("remove it for now; pull_request and push are there");
             }
             _ => {
-                problems.error(Code::BadValue, place, format!("there is no event {event}"));
-                match closest(event, ["pull_request", "push"]) {
-                    Some(near) => problems.help(format!("did you mean {near}?")),
-                    None => problems.help("there are pull_request and push"),
-                };
+                let all = || Some("there are pull_request and push".to_owned());
+                let problem = problems.error(Code::BadValue, place, format!("there is no event {event}"));
+                problem.did_you_mean(event, ["pull_request", "push"], all);
             }
         }
     }
@@ -245,26 +242,35 @@ impl PullRequest {
         let mut fields = Fields::of(node, "pull_request", problems)?;
         let types = match fields.take("types") {
             None => PULL_REQUEST_TYPES[..DEFAULT_TYPES].to_vec(),
-            Some(node) => read::texts(node, "types", PULL_REQUEST_TYPES.len() + PLANNED_TYPES.len(), problems)
-                .into_iter()
-                .filter_map(|(text, place)| {
-                    let known = PULL_REQUEST_TYPES.into_iter().find(|known| *known == text);
-                    if known.is_none() && PLANNED_TYPES.contains(&text.as_str()) {
-                        problems.error(Code::NotYet, place, format!("the type {text} is not there yet"));
-                    } else if known.is_none() {
-                        let message = format!("there is no type {text}; there are {}", PULL_REQUEST_TYPES.join(", "));
-                        let near = closest(&text, PULL_REQUEST_TYPES);
-                        problems.error(Code::BadValue, place, message).did_you_mean(near);
-                    }
-                    known
-                })
-                .collect(),
+            Some(node) => types(node, problems),
         };
         let branches = Filter::read(&mut fields, BRANCHES, problems);
         let paths = Filter::read(&mut fields, PATHS, problems);
         fields.finish(&[], problems);
         Some(Self { types, branches, paths })
     }
+}
+
+fn types(node: &Node, problems: &mut Problems) -> Vec<&'static str> {
+    let texts = read::texts(node, "types", PULL_REQUEST_TYPES.len() + PLANNED_TYPES.len(), problems);
+    if texts.is_empty() {
+        problems.error(Code::BadValue, node.place, "types names none, so nothing would ever start");
+    }
+    let mut types = Vec::with_capacity(texts.len());
+    for (text, place) in texts {
+        match PULL_REQUEST_TYPES.into_iter().find(|known| *known == text) {
+            Some(known) => types.push(known),
+            None if PLANNED_TYPES.contains(&text.as_str()) => {
+                problems.error(Code::NotYet, place, format!("the type {text} is not there yet"));
+            }
+            None => {
+                let message = format!("there is no type {text}; there are {}", PULL_REQUEST_TYPES.join(", "));
+                let problem = problems.error(Code::BadValue, place, message);
+                problem.did_you_mean(&text, PULL_REQUEST_TYPES, || None);
+            }
+        }
+    }
+    types
 }
 
 impl Push {

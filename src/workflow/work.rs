@@ -11,7 +11,6 @@ use super::plan::{Action, Kind, Resources, Retry, Step, Strategy};
 use super::problem::{Code, Place, Problems};
 use super::read::{self, Fields};
 use super::steps::{Mention, mentions_below, mentions_in};
-use super::suggest::closest;
 use super::units;
 use crate::ids::{AgentName, StepKey};
 
@@ -175,10 +174,9 @@ fn kind(node: &Node, problems: &mut Problems) -> Option<Kind> {
     }
     let known = defaults::KINDS.iter().find(|facts| facts.name == text);
     if known.is_none() {
-        let near = closest(&text, defaults::KINDS.iter().map(|facts| facts.name));
         let names: Vec<&str> = defaults::KINDS.iter().map(|facts| facts.name).collect();
         let message = format!("the type {text} sets no defaults; those that do are {}", names.join(", "));
-        problems.warning(Code::UnknownType, node.place, message).did_you_mean(near);
+        problems.warning(Code::UnknownType, node.place, message).did_you_mean(&text, names, || None);
     }
     known.map(|facts| facts.kind)
 }

@@ -8,8 +8,12 @@ use crate::workflow::builtin;
 use crate::workflow::file::FILE_BYTES_MAX;
 use crate::workflow::plan::{Approval, Kind, Resources, Step};
 
+fn ci() -> WorkflowId {
+    "ci".parse().unwrap()
+}
+
 fn try_parse(text: &str) -> Result<Workflow, Vec<Problem>> {
-    parse(&"ci".parse().unwrap(), text, &Operator::default())
+    parse(&ci(), text, &Operator::default())
 }
 
 #[track_caller]
@@ -228,10 +232,9 @@ fn concurrency_in_actions_words() {
         &["2:14 bad-value: the group is empty for a push, which has no pull request (write ${{ pr.number || sha }})"],
     );
     wrong(
-        "concurrency: { group: '${{ steps.a.result }}', limit: 0 }\nsteps: [{ id: a, run: x }]",
+        "concurrency: { group: '${{ steps.a.status }}', limit: 0 }\nsteps: [{ id: a, run: x }]",
         &[
-            "1:23 bad-expression: there is no steps here (there are pr, sha, ref, event, repository, actor, \
-             workflow, run)",
+            "1:23 bad-expression: there is no steps here (there are event, pr, repo, actor, sha, ref)",
             "1:55 bad-value: limit is a whole number from 1 to 100",
         ],
     );
@@ -339,22 +342,24 @@ fn expressions_name_what_is_there() {
         wrong(&text, expected);
     };
     check(
-        "run: x, if: steps.a.result == 'success' && stesp.a",
+        "run: x, if: steps.a.status == 'success' && stesp.a",
         &["4:36 bad-expression: there is no stesp here (did you mean steps?)"],
     );
     check(
-        "run: x, if: steps.b.result",
+        "run: x, if: steps.b.status",
         &["4:36 bad-expression: c does not wait for b, so steps.b is empty (add it: needs: [b])"],
     );
-    check("run: x, if: steps.aa.result", &["4:36 bad-expression: there is no step aa (did you mean a?)"]);
+    check("run: x, if: steps.aa.status", &["4:36 bad-expression: there is no step aa (did you mean a?)"]);
     check(
-        "run: x, if: steps.c.result",
+        "run: x, if: steps.c.status",
         &["4:36 bad-expression: c does not wait for c, so steps.c is empty (add it: needs: [c])"],
     );
     check(
         "run: x, if: github.ref == 'x'",
-        &["4:36 bad-expression: there is no github here (github.sha is sha here, github.ref is ref, \
-         github.event.pull_request is pr)"],
+        &[
+            "4:36 bad-expression: there is no github here (github.sha is sha here, github.ref is ref, github.repository is repo, \
+         github.event.pull_request is pr)",
+        ],
     );
     check(
         "run: x, env: { A: '${{ item }}' }",
@@ -367,11 +372,25 @@ fn expressions_name_what_is_there() {
     check(
         "run: 'echo ${{ pr.title }}'",
         &[
-            "4:30 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
+            "4:29 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
          env: and write \"$NAME\" here)",
         ],
     );
     check("run: x, if: a ==", &["4:36 bad-expression: the expression ends too early, at character 5 of a =="]);
+}
+
+#[test]
+fn expressions_reach_for_what_is_there() {
+    let check = |condition: &str, expected: &str| {
+        let text = format!("steps:\n- {{ id: a, run: x }}\n- id: b\n  needs: [a]\n  run: x\n  if: {condition}");
+        wrong(&text, &[&format!("6:7 bad-expression: {expected}")]);
+    };
+    check("pr.titel", "pr has no titel (did you mean title?)");
+    check("pr['head'].reff", "pr.head has no reff (did you mean ref?)");
+    check("steps.a.result", "steps.a has no result (it has status, outputs)");
+    check("steps.A.status", "there is no step A (did you mean a?)");
+    check("toJSON(steps)", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+    check("contains(steps.*.status, 'x')", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
 }
 
 #[test]
@@ -385,8 +404,6 @@ fn outputs_that_somebody_names_are_marked() {
     };
     assert_eq!(used("with: {}"), [false, false, false, false]);
     assert_eq!(used("if: steps.a.outputs.x"), [true, false, false, false]);
-    assert_eq!(used("if: steps.A.outputs.x"), [true, false, false, false]);
-    assert_eq!(used("with: { all: '${{ toJSON(steps) }}' }"), [true, true, false, false]);
     assert_eq!(
         used("for_each: \"steps['b'].outputs.list\", with: { x: '${{ item.name }}' }"),
         [false, true, false, false]
@@ -474,6 +491,21 @@ fn a_flood_of_problems_is_cut_and_stays_an_error() {
     let problems = try_parse(&text).expect_err("ids are doubled");
     assert_eq!(problems.len(), crate::workflow::problem::PROBLEMS_MAX);
     assert!(problems.iter().any(|problem| problem.severity == crate::workflow::problem::Severity::Error));
+}
+
+/// Files of nothing but slips, as large as a file can be: guessing what was meant must not take the machine's time.
+#[test]
+fn guessing_is_bounded() {
+    let names = |n: usize, sep: &str| (0..n).map(|i| format!("x{i}")).collect::<Vec<_>>().join(sep);
+    let steps: String = (0..900).map(|i| format!("- {{ id: s{i}, run: x, needs: [{}] }}\n", names(8, ", "))).collect();
+    for text in
+        [format!("steps:\n{steps}"), names(7_000, ": y\n") + ": y", format!("on: {{ {}: }}", names(7_000, ": , "))]
+    {
+        let problems = try_parse(&text).expect_err("is all slips");
+        assert_eq!(problems.len(), crate::workflow::problem::PROBLEMS_MAX);
+        let last = problems.last().and_then(|problem| problem.help.as_deref()).unwrap_or_default();
+        assert!(last.starts_with("and ") && last.ends_with(" more problems"), "{last}");
+    }
 }
 
 /// Nothing in a file can say where an agent lives or which model it uses.

@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ids::WorkflowId;
 use crate::workflow::defaults::Operator;
 use crate::workflow::parse;
 
 /// `a: , b: a 10, c: a b` — needs, then the timeout in seconds (1 without).
-fn plan(text: &str) -> Result<Plan, Vec<String>> {
+fn file(text: &str) -> String {
     let mut yaml = String::from("defaults: { agent: x }\nsteps:\n");
     for step in text.split(',') {
         let (id, rest) = step.trim().split_once(':').unwrap();
@@ -16,8 +17,15 @@ fn plan(text: &str) -> Result<Plan, Vec<String>> {
         };
         yaml += &format!("  - {{ id: {id}, timeout: {seconds}s, needs: [{}] }}\n", needs.join(", "));
     }
-    let operator = Operator { steps_max: 20_000, ..Operator::default() };
-    let workflow = parse(&"w".parse().unwrap(), &yaml, &operator);
+    yaml
+}
+
+fn id() -> WorkflowId {
+    "w".parse().unwrap()
+}
+
+fn plan(text: &str) -> Result<Plan, Vec<String>> {
+    let workflow = parse(&id(), &file(text), &Operator::default());
     workflow.map(|w| w.plan).map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 

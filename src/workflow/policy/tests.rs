@@ -9,6 +9,8 @@ fn wrong(text: &str, expected: &[&str]) {
 #[test]
 fn what_is_not_said_keeps_its_default() {
     assert_eq!(parse("definition_ref: default").unwrap(), Policy::default());
+    assert_eq!(parse("").unwrap(), Policy::default());
+    assert_eq!(parse("# bare_commands: false\n\n  # later\n").unwrap(), Policy::default());
     assert_eq!(parse("skip_markers: hold").unwrap(), Policy::default());
 }
 

@@ -101,6 +101,7 @@ fn slips_are_told() {
             "2:17 not-yet: the type closed is not there yet",
         ],
     );
+    check("pull_request: { types: [] }", &["1:24 bad-value: types names none, so nothing would ever start"]);
     check(
         "push: { branches: [a], branches-ignore: [b] }",
         &["1:41 conflict: branches and branches-ignore exclude each other (write ! patterns in branches)"],
