@@ -138,6 +138,25 @@ impl Installation {
         })
     }
 
+    /// The commit that a branch points at now; nothing when there is no such branch, as in an empty repository.
+    ///
+    /// # Errors
+    /// As of every call.
+    #[tracing::instrument(skip_all, fields(github.repo = %repo))]
+    pub async fn branch_head(&self, repo: &RepoName, branch: &str) -> Result<Option<CommitSha>, Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            commit: Tip,
+        }
+        #[derive(Deserialize)]
+        struct Tip {
+            sha: CommitSha,
+        }
+        let read = self.read_news(self.url(repo, &["branches", branch])).await;
+        let read: Option<Read> = none_if_absent(read)?;
+        Ok(read.map(|branch| branch.commit.sha))
+    }
+
     /// The checks that a branch wants before a merge, by rulesets and by branch protection, in order of name.
     ///
     /// # Errors

@@ -5,6 +5,11 @@
 //!
 //! *Invariant:* a loop may be killed between any two lines; the next one, here or on another replica, goes on.
 
+pub mod deliver;
 pub mod driver;
-mod rows;
+mod facts;
+pub mod intake;
+mod obey;
+pub mod rows;
 pub mod runs;
+mod status;

@@ -17,11 +17,11 @@ use tracing::{error, warn};
 
 use super::rows;
 use crate::engine::{Ctx, Event, Rejected, RunState, Transition, apply, encode, next_timer};
-use crate::ids::{AgentName, AttemptId, RunId, random_bytes};
+use crate::ids::{AgentName, AttemptId, InstallationId, RunId, random_bytes};
 use crate::report::dirty;
 use crate::store::{
-    Beside, Bundle, Claim, Consumed, DirtyCheck, Door, GateWrite, HeadWrite, HoldWrite, Incarnation, PlanHash, Store,
-    Verdict,
+    Beside, Bundle, Claim, Consumed, DirtyCheck, Door, EffectWrite, GateWrite, HeadWrite, HoldWrite, Incarnation,
+    PlanHash, Store, Verdict,
 };
 use crate::time::{Clock, Timestamp};
 use crate::wake::{Loop, Wakes};
@@ -99,7 +99,7 @@ impl Act {
 }
 
 /// What lands together with the acts, or not at all.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Together {
     /// What caused it.
     pub consumed: Vec<Consumed>,
@@ -107,14 +107,22 @@ pub struct Together {
     pub holds: Vec<HoldWrite>,
     /// What belongs to no run.
     pub beside: Beside,
+    /// What is answered, once the engine has said what it does with the acts.
+    pub answer: Option<Answer>,
 }
+
+/// What the engine said to each act, by run.
+pub type Decided = BTreeMap<RunId, Result<Transition, Rejected>>;
+
+/// From what the engine said to the effects of the answer.
+pub type Answer = Arc<dyn Fn(&Decided) -> Vec<(InstallationId, EffectWrite)> + Send + Sync>;
 
 /// What became of acts.
 #[derive(Debug)]
 #[must_use]
 pub enum Done {
     /// Durable. Acts that the engine rejected are not in it; the others are, by run.
-    Committed(BTreeMap<RunId, Result<Transition, Rejected>>),
+    Committed(Decided),
     /// This had changed meanwhile, or was used up: somebody else did it, or it must be decided anew.
     Lost(Vec<Claim>),
 }
@@ -234,6 +242,9 @@ impl Runs {
             }
             all.insert(act.run, decided);
         }
+        if let Some(answer) = &together.answer {
+            bundle.beside.effects.extend(answer(&all));
+        }
         if bundle.is_empty() {
             return Ok(Some(Done::Committed(all)));
         }
@@ -271,7 +282,7 @@ impl Runs {
     fn committed(
         &self,
         slots: &mut [OwnedMutexGuard<Option<Cached>>],
-        all: &BTreeMap<RunId, Result<Transition, Rejected>>,
+        all: &Decided,
         written: Vec<(RunId, usize, Vec<(AttemptId, [u8; 32])>)>,
     ) {
         let mut woken = BTreeSet::new();

@@ -23,4 +23,4 @@ pub use dirty::{Dirty, dirty};
 pub use markdown::{cut, escape, fence};
 pub use reason::{Reason, reason_check};
 pub use run::{Notes, names, run_check, workflow_check};
-pub use step::{step_check, step_check_name};
+pub use step::{step_check, step_check_name, title as step_line};

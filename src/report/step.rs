@@ -76,7 +76,8 @@ fn conclusion(outcome: StepOutcome) -> Conclusion {
 }
 
 /// One line on where a step stands: `Running, attempt 2 with goose`.
-pub(super) fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
+#[must_use]
+pub fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
     let state = step.step();
     let agent = step.agent();
     let attempt = if state.attempts > 1 { format!(", attempt {} with {agent}", state.attempts) } else { String::new() };
