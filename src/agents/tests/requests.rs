@@ -48,7 +48,30 @@ pub(super) fn request() -> StepRequest {
 
 #[test]
 fn the_request_is_the_one_of_the_contract() {
-    insta::assert_json_snapshot!(request().params(), @"");
+    let params = serde_json::to_value(request().params()).unwrap();
+    let context = "r_7_00000000000000000000000000000001.validate.a2";
+    let data = json!({
+        "schema": "step/v1", "run": "r_7_00000000000000000000000000000001", "step": "validate", "attempt": "2",
+        "fence": context, "workflow": "pr_processing", "steps": "9", "kind": "review",
+        "repo": { "full_name": "o/r", "clone_url": "https://github.com/o/r", "base_sha": SHA, "head_sha": SHA, "trust": "fork" },
+        "checkout": { "mode": "bundle", "url": "https://engine.example/agents/bundles/1", "sha256": "ab".repeat(32) },
+        "command": { "run": "make" }, "with": { "depth": "deep" },
+        "inputs": { "from": { "analyze": { "summary": "…" } } }, "untrusted": { "pr_title": "x" },
+        "limits": { "deadline": "2026-11-22T07:00:00Z", "max_cost_usd": "2.000000", "max_turns": "40", "max_patch_bytes": "9007199254740993" },
+        "policy": { "network": ["api.anthropic.com"] }, "want": ["result", "patch"],
+    });
+    let expected = json!({
+        "message": {
+            "messageId": format!("{context}.m1"), "contextId": context, "role": "ROLE_USER",
+            "extensions": ["https://pointsman.dev/ext/step/v1"],
+            "parts": [{ "text": "Review the diff" }, { "data": data, "mediaType": "application/json" }],
+        },
+        "configuration": {
+            "returnImmediately": true, "acceptedOutputModes": ["application/json", "text/markdown"],
+            "taskPushNotificationConfig": { "url": "https://engine.example/agents/callback", "token": "tok-123" },
+        },
+    });
+    assert_eq!(params, expected, "{params:#}");
 }
 
 #[test]
