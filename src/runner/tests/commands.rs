@@ -107,12 +107,12 @@ async fn cancel_lets_a_command_say_good_bye() {
 async fn a_timeout_is_a_timeout() {
     let bench = Bench::start().await;
     let mut request = bench.request("echo begun; sleep 86395");
-    request.step.limits.timeout_ms = Some(300);
+    request.step.limits.timeout_ms = Some(1_000);
     let result = bench.run_request(&request).await;
     let error = result.error.unwrap();
     assert_eq!(error.class, Class::Timeout);
-    assert!(error.message.contains("ran longer than 300 ms; no process is left"), "{}", error.message);
-    assert!(result.log_tail.ends_with("begun\n"));
+    assert!(error.message.contains("ran longer than 1 s; no process is left"), "{}", error.message);
+    assert!(result.log_tail.contains("begun\n"), "{}", result.log_tail);
     assert!(bench.processes("sleep 86395").is_empty());
 }
 
@@ -133,7 +133,8 @@ async fn what_a_command_leaves_behind_is_killed() {
 #[tokio::test]
 async fn a_long_log_stays_bounded() {
     let bench = Bench::start().await;
-    let result = bench.run("yes 'a line of the log that goes on and on' | head -c 30000000; echo; echo the end").await;
+    let result =
+        bench.run("(yes 'a line of the log that goes on and on' || true) | head -c 30000000; echo; echo the end").await;
     assert_eq!(result.conclusion, Conclusion::Success, "{result:?}");
     assert!(result.log_tail.len() <= 64 * 1024 && result.log_tail.len() > 60 * 1024, "{}", result.log_tail.len());
     assert!(result.log_tail.starts_with("a line") && result.log_tail.ends_with("the end\n"));
