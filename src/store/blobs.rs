@@ -1,9 +1,9 @@
 //! What a run keeps beside its state: summaries, logs, patches. They are written by the door, named by a keyed hash.
 
+use super::Error;
 use super::crypt::Purpose;
 use super::open::Store;
 use super::rows::{body_place, half};
-use super::Error;
 use crate::ids::RunId;
 
 /// The name of a blob within its run.

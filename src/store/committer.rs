@@ -161,7 +161,9 @@ impl Committer {
         let mut room = Room::default();
         let mut taken = BTreeSet::new();
         let mut left = Vec::new();
-        while !room.is_full() && let Some(pending) = self.queue.pop_front() {
+        while !room.is_full()
+            && let Some(pending) = self.queue.pop_front()
+        {
             let is_free = pending.claims.keys().all(|claim| !taken.contains(claim));
             // What stays behind keeps its place: nothing that touches the same may overtake it.
             taken.extend(pending.claims.keys().cloned());

@@ -204,7 +204,9 @@ impl Crypt {
     /// Wraps a data key by today's master key; none when it is so already, or lies in the clear.
     pub(super) fn rewrap(&self, place: Place<'_>, wrapped: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.key(place, wrapped)?.0 {
-            Some(key) if !Self::is_wrapped_by_first(&self.masters, wrapped) => Ok(Some(wrap(&self.masters, place, &key))),
+            Some(key) if !Self::is_wrapped_by_first(&self.masters, wrapped) => {
+                Ok(Some(wrap(&self.masters, place, &key)))
+            }
             _ => Ok(None),
         }
     }

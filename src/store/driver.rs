@@ -139,7 +139,9 @@ impl Hands {
                 take(&mut core, &mut waiting, job);
             }
             // What came while the last COMMIT was under way.
-            while waiting.len() < QUEUE_MAX && let Ok(job) = jobs.try_recv() {
+            while waiting.len() < QUEUE_MAX
+                && let Ok(job) = jobs.try_recv()
+            {
                 take(&mut core, &mut waiting, job);
             }
             let Some(batch) = core.next_batch() else { continue };

@@ -43,7 +43,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn claim_effects(&self, at: Timestamp, lease: Duration, owner: Incarnation, limit: u32) -> Result<Vec<Effect>, Error> {
+    pub async fn claim_effects(
+        &self,
+        at: Timestamp,
+        lease: Duration,
+        owner: Incarnation,
+        limit: u32,
+    ) -> Result<Vec<Effect>, Error> {
         let crypt = self.crypt()?;
         let until = at.plus(lease);
         let mut claimed = Vec::new();

@@ -35,7 +35,9 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A migration failed.
-    #[error("migration {version} ({name}) failed: {source}; mend the cause and start again, it goes on where it stopped")]
+    #[error(
+        "migration {version} ({name}) failed: {source}; mend the cause and start again, it goes on where it stopped"
+    )]
     Migration {
         /// Its number.
         version: i64,
@@ -94,7 +96,9 @@ impl Error {
             sqlx::Error::Database(error) => match error.try_downcast_ref::<MySqlDatabaseError>() {
                 Some(mysql) => RETRY_NUMBERS.contains(&mysql.number()),
                 // SQLITE_BUSY and SQLITE_LOCKED with their extended codes: the low byte is 5 or 6.
-                None => error.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|c| matches!(c & 0xff, 5 | 6)),
+                None => {
+                    error.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|c| matches!(c & 0xff, 5 | 6))
+                }
             },
             _ => false,
         }

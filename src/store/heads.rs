@@ -89,7 +89,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn head_settled(&self, due: HeadDue, settled: Vec<(String, u64)>, at: Timestamp, again_at: Option<Timestamp>) -> Result<bool, Error> {
+    pub async fn head_settled(
+        &self,
+        due: HeadDue,
+        settled: Vec<(String, u64)>,
+        at: Timestamp,
+        again_at: Option<Timestamp>,
+    ) -> Result<bool, Error> {
         on!(self, tx heads::settled(&due, &settled, at.0, again_at.map(|at| at.0)))
     }
 
@@ -115,7 +121,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn pr_holds(&self, installation: InstallationId, repo: RepoId, number: i64) -> Result<Vec<PrHold>, Error> {
+    pub async fn pr_holds(
+        &self,
+        installation: InstallationId,
+        repo: RepoId,
+        number: i64,
+    ) -> Result<Vec<PrHold>, Error> {
         on!(self, heads::holds(installation, repo, number))
     }
 

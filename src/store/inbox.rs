@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// One stored part of a body.
 pub(super) const PART_BYTES_MAX: usize = 1 << 20;
 /// A delivery that failed so often is parked with its reason.
-pub const TRIES_MAX: u32 = 20;
+pub(super) const TRIES_MAX: u32 = 20;
 /// Deliveries in one insert.
 const GROUP_MAX: usize = 64;
 /// Bytes in one insert, before compression, unless one delivery alone has more.
@@ -198,11 +198,17 @@ impl Store {
         on!(self, tx inbox::done((installation, &lane, id), &outcome, at.0))
     }
 
-    /// Records a failure: its lane waits until `due_at`, or goes on without it when it failed [`TRIES_MAX`] times.
+    /// Records a failure: its lane waits until `due_at`, or goes on without it when it failed twenty times.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn delivery_failed(&self, delivery: &Delivery, reason: &str, at: Timestamp, due_at: Timestamp) -> Result<(), Error> {
+    pub async fn delivery_failed(
+        &self,
+        delivery: &Delivery,
+        reason: &str,
+        at: Timestamp,
+        due_at: Timestamp,
+    ) -> Result<(), Error> {
         let (installation, id, lane, reason) =
             (delivery.installation, delivery.id, delivery.lane.clone(), reason.to_owned());
         if delivery.tries + 1 >= TRIES_MAX {
@@ -266,7 +272,10 @@ impl Mailbox {
             while let Some(first) = arrivals.recv().await {
                 let mut bytes = first.0.body.len();
                 let mut group = vec![first];
-                while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX && let Ok(next) = arrivals.try_recv() {
+                while group.len() < GROUP_MAX
+                    && bytes < GROUP_BYTES_MAX
+                    && let Ok(next) = arrivals.try_recv()
+                {
                     bytes += next.0.body.len();
                     group.push(next);
                 }
@@ -300,7 +309,8 @@ async fn insert(store: &Store, group: Vec<Waiter>) {
         Err(error) if arrivals.len() > 1 && !error.is_transient() => {
             for (arrival, answer) in arrivals.into_iter().zip(answers) {
                 let stored = store.receive(vec![arrival]).await;
-                let _ = answer.send(stored.map_err(|e| e.to_string()).and_then(|a| a.first().copied().ok_or_else(String::new)));
+                let _ = answer
+                    .send(stored.map_err(|e| e.to_string()).and_then(|a| a.first().copied().ok_or_else(String::new)));
             }
         }
         Err(error) => {

@@ -83,7 +83,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn remove_repository(&self, installation: InstallationId, id: RepoId, at: Timestamp) -> Result<(), Error> {
+    pub async fn remove_repository(
+        &self,
+        installation: InstallationId,
+        id: RepoId,
+        at: Timestamp,
+    ) -> Result<(), Error> {
         on!(self, installs::remove_repository(installation, id, at.0))
     }
 
@@ -99,7 +104,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn repositories(&self, installation: InstallationId, after: RepoId, limit: u32) -> Result<Vec<RepositoryRow>, Error> {
+    pub async fn repositories(
+        &self,
+        installation: InstallationId,
+        after: RepoId,
+        limit: u32,
+    ) -> Result<Vec<RepositoryRow>, Error> {
         on!(self, installs::repositories(installation, after, limit))
     }
 
@@ -107,7 +117,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn lease_writer(&self, id: InstallationId, me: Incarnation, at: Timestamp, lease: Duration) -> Result<Option<Budget>, Error> {
+    pub async fn lease_writer(
+        &self,
+        id: InstallationId,
+        me: Incarnation,
+        at: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<Budget>, Error> {
         let until = at.plus(lease);
         if !on!(self, installs::lease(id, me, at.0, until.0))? {
             return Ok(None);

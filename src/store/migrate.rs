@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
+use super::Error;
 use super::crypt::Crypt;
 use super::open::{Store, back_off};
-use super::Error;
 use crate::ids::random_bytes;
 use crate::time::micros;
 
@@ -120,7 +120,11 @@ impl Store {
         for (name, sql) in self.pending().await? {
             let version = version(name);
             if !on!(self, schema::lock(owner, micros(LOCK_HOLD)))? {
-                return Err(Error::Schema { found: version, known: known(), remedy: "another process migrates; start again" });
+                return Err(Error::Schema {
+                    found: version,
+                    known: known(),
+                    remedy: "another process migrates; start again",
+                });
             }
             tracing::info!(version, name, "migrating");
             match on!(self, schema::define(sql)) {

@@ -43,8 +43,8 @@ pub use committer::{Batch, Committer, Outcome, Readback, Seen, Step, Ticket, Ver
 pub use crypt::{MasterKey, Purpose};
 pub use doctor::{Finding, Severity};
 pub use door::{
-    AttemptInsert, AttemptWrite, BUNDLE_BYTES_MAX, BUNDLE_RUNS_MAX, BlobWrite, Bundle, Claim, Consumed, DirtyCheck, EffectWrite, EventWrite, GateId, GateKind,
-    GateWrite, HeadWrite, HoldWrite, RunWrite, Speaker, Transition,
+    AttemptInsert, AttemptWrite, BUNDLE_BYTES_MAX, BUNDLE_RUNS_MAX, BlobWrite, Bundle, Claim, Consumed, DirtyCheck,
+    EffectWrite, EventWrite, GateId, GateKind, GateWrite, HeadWrite, HoldWrite, RunWrite, Speaker, Transition,
 };
 pub use driver::{Door, Faults, NoFaults, Point};
 pub use effects::Effect;

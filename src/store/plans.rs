@@ -29,7 +29,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not take it.
-    pub async fn put_plan(&self, installation: InstallationId, encoded: &[u8], at: Timestamp) -> Result<PlanHash, Error> {
+    pub async fn put_plan(
+        &self,
+        installation: InstallationId,
+        encoded: &[u8],
+        at: Timestamp,
+    ) -> Result<PlanHash, Error> {
         let hash = PlanHash::of(encoded);
         let body = self.crypt()?.seal_alone(place(installation, &hash), encoded)?;
         on!(self, plans::put(installation, hash, &body, at.0))?;

@@ -1,9 +1,9 @@
 //! From the bundles of a batch to rows: numbers, chains and seals are put on here, after the guard and before any write.
 
+use super::Error;
 use super::committer::{Seen, Ticket};
 use super::crypt::{Crypt, DataKey, Place, Purpose};
 use super::door::{Bundle, Consumed, HoldWrite, RunWrite, Transition};
-use super::Error;
 use crate::ids::RunId;
 
 /// Every row of a batch; the statements take them in the order of the house.

@@ -66,7 +66,12 @@ pub(in crate::store) async fn agents(conn: &mut Conn) -> Result<Vec<AgentName>, 
 }
 
 /// What an agent may start.
-pub(in crate::store) async fn queued(conn: &mut Conn, agent: &AgentName, at: i64, limit: u32) -> Result<Vec<AttemptRow>, Error> {
+pub(in crate::store) async fn queued(
+    conn: &mut Conn,
+    agent: &AgentName,
+    at: i64,
+    limit: u32,
+) -> Result<Vec<AttemptRow>, Error> {
     many(conn, sql!(QUEUED, agent.as_str(), at, i64::from(limit))).await
 }
 
@@ -76,7 +81,12 @@ pub(in crate::store) async fn of_run(conn: &mut Conn, run: RunId) -> Result<Vec<
 }
 
 /// The attempts of a process, from this mark of stopping up.
-pub(in crate::store) async fn owned(conn: &mut Conn, owner: Incarnation, stop: i64, limit: u32) -> Result<Vec<AttemptRow>, Error> {
+pub(in crate::store) async fn owned(
+    conn: &mut Conn,
+    owner: Incarnation,
+    stop: i64,
+    limit: u32,
+) -> Result<Vec<AttemptRow>, Error> {
     many(conn, sql!(OWNED, owner.0.to_vec(), stop, i64::from(limit))).await
 }
 

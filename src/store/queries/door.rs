@@ -6,7 +6,9 @@ use sqlx::Row as _;
 use super::{Conn, Error, Query, change_each, first, run as execute, write_each};
 use crate::ids::RunId;
 use crate::store::column::signed;
-use crate::store::door::{AttemptInsert, AttemptWrite, Consumed, DirtyCheck, GateId, GateKind, GateWrite, HeadWrite, Speaker};
+use crate::store::door::{
+    AttemptInsert, AttemptWrite, Consumed, DirtyCheck, GateId, GateKind, GateWrite, HeadWrite, Speaker,
+};
 use crate::store::heads::HeadKey;
 use crate::store::rows::{BlobFull, EffectFull, EventFull, Rows, RunFull};
 
@@ -102,7 +104,8 @@ async fn tickets(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
             }
         }
     }
-    change_each(conn, &TICKET_DROP, &gives, |q, (gate, holder)| q.bind(gate.scope.0).bind(&gate.name).bind(*holder)).await?;
+    change_each(conn, &TICKET_DROP, &gives, |q, (gate, holder)| q.bind(gate.scope.0).bind(&gate.name).bind(*holder))
+        .await?;
     change_each(conn, &WAIT_DROP, &drops, |q, (run, gate, holder)| {
         q.bind(run.installation.0).bind(gate.scope.0).bind(&gate.name).bind(*holder)
     })
@@ -193,7 +196,12 @@ async fn inbox(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
 }
 
 /// Marks a delivery done. Its outcome is for people: it is cut where the column ends.
-pub(in crate::store) async fn done(conn: &mut Conn, key: (i64, &[u8; 16]), outcome: &str, at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn done(
+    conn: &mut Conn,
+    key: (i64, &[u8; 16]),
+    outcome: &str,
+    at: i64,
+) -> Result<(), Error> {
     let outcome: String = outcome.chars().take(500).collect();
     execute(conn, sql!(DELIVERY, at, outcome, key.0, key.1.to_vec())).await.map(drop)
 }

@@ -54,7 +54,11 @@ pub(in crate::store) async fn waiting(conn: &mut Conn) -> Result<Vec<GateId>, Er
 }
 
 /// A gate's version (0 while it has none), who holds it, and the oldest of each installation that waits.
-pub(in crate::store) async fn look(conn: &mut Conn, gate: &GateId, each: u32) -> Result<(i64, Vec<TicketRow>, Vec<WaitRow>), Error> {
+pub(in crate::store) async fn look(
+    conn: &mut Conn,
+    gate: &GateId,
+    each: u32,
+) -> Result<(i64, Vec<TicketRow>, Vec<WaitRow>), Error> {
     // The version first: whatever changes after it makes the decision lose.
     let version = first(conn, key(sql!(VERSION), gate)).await?.map_or(Ok(0), |row| row.try_get(0))?;
     let tickets = all(conn, key(sql!(TICKETS), gate)).await?.iter().map(ticket).collect::<Result<_, Error>>()?;
@@ -70,14 +74,17 @@ pub(in crate::store) async fn look(conn: &mut Conn, gate: &GateId, each: u32) ->
 
 /// What a run waits for.
 pub(in crate::store) async fn of_run(conn: &mut Conn, run: RunId) -> Result<Vec<(GateId, WaitRow)>, Error> {
-    let read = |row: &Row| {
-        Ok((GateId { scope: InstallationId(row.try_get(7)?), name: row.try_get(8)? }, wait(row)?))
-    };
+    let read = |row: &Row| Ok((GateId { scope: InstallationId(row.try_get(7)?), name: row.try_get(8)? }, wait(row)?));
     all(conn, sql!(OF_RUN, run.installation.0, run.bytes().to_vec())).await?.iter().map(read).collect()
 }
 
 /// Raises the version as it was read, then takes the ticket.
-pub(in crate::store) async fn take(conn: &mut Conn, ticket: &TicketRow, kind: GateKind, version: i64) -> Result<bool, Error> {
+pub(in crate::store) async fn take(
+    conn: &mut Conn,
+    ticket: &TicketRow,
+    kind: GateKind,
+    version: i64,
+) -> Result<bool, Error> {
     let raised = match version {
         0 => execute(conn, key(sql!(FIRST), &ticket.gate)).await?,
         _ => execute(conn, key(sql!(RAISE), &ticket.gate).bind(version)).await?,
@@ -97,6 +104,11 @@ pub(in crate::store) async fn drop_ticket(conn: &mut Conn, gate: &GateId, holder
 }
 
 /// Old tickets.
-pub(in crate::store) async fn old(conn: &mut Conn, scope: InstallationId, before: i64, limit: u32) -> Result<Vec<TicketRow>, Error> {
+pub(in crate::store) async fn old(
+    conn: &mut Conn,
+    scope: InstallationId,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<TicketRow>, Error> {
     all(conn, sql!(OLD, scope.0, before, i64::from(limit))).await?.iter().map(ticket).collect()
 }

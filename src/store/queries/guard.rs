@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use super::{Conn, Error, Query, Row, read_each, write_each};
 use crate::ids::{AttemptId, InstallationId, RepoId, RunId};
+use crate::store::column;
 use crate::store::committer::Seen;
 use crate::store::door::{Claim, GateId};
 use crate::store::heads::HeadKey;
-use crate::store::column;
 
 statements! {
     @sized {

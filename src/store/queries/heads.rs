@@ -39,7 +39,11 @@ pub(in crate::store) async fn due(conn: &mut Conn, at: i64, limit: u32) -> Resul
 }
 
 /// Claims one as it was read.
-pub(in crate::store) async fn claim(conn: &mut Conn, (head, epoch): (&HeadKey, u64), until: i64) -> Result<bool, Error> {
+pub(in crate::store) async fn claim(
+    conn: &mut Conn,
+    (head, epoch): (&HeadKey, u64),
+    until: i64,
+) -> Result<bool, Error> {
     Ok(execute(conn, key(sql!(CLAIM, until), head).bind(column::signed(epoch))).await? == 1)
 }
 
@@ -96,7 +100,12 @@ pub(in crate::store) async fn speakers(conn: &mut Conn, head: &HeadKey) -> Resul
 }
 
 /// The holds of a pull request.
-pub(in crate::store) async fn holds(conn: &mut Conn, installation: InstallationId, repo: RepoId, number: i64) -> Result<Vec<PrHold>, Error> {
+pub(in crate::store) async fn holds(
+    conn: &mut Conn,
+    installation: InstallationId,
+    repo: RepoId,
+    number: i64,
+) -> Result<Vec<PrHold>, Error> {
     let read = |row: &Row| {
         let workflow = row.try_get::<String, _>(0)?;
         Ok(PrHold {

@@ -93,10 +93,15 @@ fn bind<'q>(query: Query<'q>, row: &'q ArrivalFull) -> Query<'q> {
 }
 
 /// Lanes that are due, with their counts of arrivals.
-pub(in crate::store) async fn due_lanes(conn: &mut Conn, at: i64, limit: u32) -> Result<Vec<(InstallationId, Lane, i64)>, Error> {
+pub(in crate::store) async fn due_lanes(
+    conn: &mut Conn,
+    at: i64,
+    limit: u32,
+) -> Result<Vec<(InstallationId, Lane, i64)>, Error> {
     let rows = all(conn, sql!(DUE, at, i64::from(limit))).await?;
     let read = |row: &super::Row| {
-        let lane = Lane { repo: RepoId(row.try_get(1)?), name: row.try_get(2)?, epoch: column::unsigned(row.try_get(3)?) };
+        let lane =
+            Lane { repo: RepoId(row.try_get(1)?), name: row.try_get(2)?, epoch: column::unsigned(row.try_get(3)?) };
         Ok((InstallationId(row.try_get(0)?), lane, row.try_get(4)?))
     };
     rows.iter().map(read).collect()
@@ -143,27 +148,47 @@ async fn lane_due(conn: &mut Conn, installation: InstallationId, lane: &Lane, du
 }
 
 /// Marks a delivery done; its lane is due again.
-pub(in crate::store) async fn done(conn: &mut Conn, (installation, lane, id): Key<'_>, outcome: &str, at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn done(
+    conn: &mut Conn,
+    (installation, lane, id): Key<'_>,
+    outcome: &str,
+    at: i64,
+) -> Result<(), Error> {
     super::door::done(conn, (installation.0, id.as_bytes()), outcome, at).await?;
     lane_due(conn, installation, lane, at).await
 }
 
 /// Records a failure; the lane waits.
-pub(in crate::store) async fn failed(conn: &mut Conn, (installation, lane, id): Key<'_>, reason: &str, due_at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn failed(
+    conn: &mut Conn,
+    (installation, lane, id): Key<'_>,
+    reason: &str,
+    due_at: i64,
+) -> Result<(), Error> {
     let reason: String = reason.chars().take(500).collect();
     run(conn, sql!(FAILED, reason, installation.0, id.as_bytes().to_vec())).await?;
     lane_due(conn, installation, lane, due_at).await
 }
 
 /// Gives a delivery up; its lane goes on.
-pub(in crate::store) async fn park(conn: &mut Conn, (installation, lane, id): Key<'_>, reason: &str, at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn park(
+    conn: &mut Conn,
+    (installation, lane, id): Key<'_>,
+    reason: &str,
+    at: i64,
+) -> Result<(), Error> {
     let reason: String = reason.chars().take(500).collect();
     run(conn, sql!(PARK, at, reason, installation.0, id.as_bytes().to_vec())).await?;
     lane_due(conn, installation, lane, at).await
 }
 
 /// Takes a delivery back into its lane.
-pub(in crate::store) async fn unpark(conn: &mut Conn, installation: InstallationId, id: Uuid, at: i64) -> Result<bool, Error> {
+pub(in crate::store) async fn unpark(
+    conn: &mut Conn,
+    installation: InstallationId,
+    id: Uuid,
+    at: i64,
+) -> Result<bool, Error> {
     let Some(row) = first(conn, sql!(LANE_OF, installation.0, id.as_bytes().to_vec())).await? else { return Ok(false) };
     let (repo, lane): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
     write_each(conn, &LANE, &[(repo, lane, installation.0, at)], |q, (repo, lane, installation, at)| {

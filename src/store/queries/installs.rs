@@ -58,7 +58,11 @@ pub(in crate::store) async fn get(conn: &mut Conn, id: InstallationId) -> Result
 }
 
 /// A page of installations.
-pub(in crate::store) async fn list(conn: &mut Conn, after: InstallationId, limit: u32) -> Result<Vec<InstallationRow>, Error> {
+pub(in crate::store) async fn list(
+    conn: &mut Conn,
+    after: InstallationId,
+    limit: u32,
+) -> Result<Vec<InstallationRow>, Error> {
     all(conn, sql!(LIST, after.0, i64::from(limit))).await?.iter().map(read).collect()
 }
 
@@ -69,28 +73,53 @@ pub(in crate::store) async fn put_repository(conn: &mut Conn, row: &RepositoryRo
 }
 
 /// A repository is gone.
-pub(in crate::store) async fn remove_repository(conn: &mut Conn, installation: InstallationId, id: RepoId, at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn remove_repository(
+    conn: &mut Conn,
+    installation: InstallationId,
+    id: RepoId,
+    at: i64,
+) -> Result<(), Error> {
     run(conn, sql!(REMOVE_REPOSITORY, at, installation.0, id.0)).await.map(drop)
 }
 
 /// Reads a repository.
-pub(in crate::store) async fn repository(conn: &mut Conn, installation: InstallationId, id: RepoId) -> Result<Option<RepositoryRow>, Error> {
+pub(in crate::store) async fn repository(
+    conn: &mut Conn,
+    installation: InstallationId,
+    id: RepoId,
+) -> Result<Option<RepositoryRow>, Error> {
     first(conn, sql!(REPOSITORY, installation.0, id.0)).await?.as_ref().map(read_repository).transpose()
 }
 
 /// A page of repositories.
-pub(in crate::store) async fn repositories(conn: &mut Conn, installation: InstallationId, after: RepoId, limit: u32) -> Result<Vec<RepositoryRow>, Error> {
+pub(in crate::store) async fn repositories(
+    conn: &mut Conn,
+    installation: InstallationId,
+    after: RepoId,
+    limit: u32,
+) -> Result<Vec<RepositoryRow>, Error> {
     let rows = all(conn, sql!(REPOSITORIES, installation.0, after.0, i64::from(limit))).await?;
     rows.iter().map(read_repository).collect()
 }
 
 /// Becomes or stays the writer.
-pub(in crate::store) async fn lease(conn: &mut Conn, id: InstallationId, me: Incarnation, at: i64, until: i64) -> Result<bool, Error> {
+pub(in crate::store) async fn lease(
+    conn: &mut Conn,
+    id: InstallationId,
+    me: Incarnation,
+    at: i64,
+    until: i64,
+) -> Result<bool, Error> {
     Ok(run(conn, sql!(LEASE, me.0.to_vec(), until, id.0, me.0.to_vec(), at)).await? == 1)
 }
 
 /// Writes the budget.
-pub(in crate::store) async fn set_budget(conn: &mut Conn, id: InstallationId, me: Incarnation, budget: Budget) -> Result<bool, Error> {
+pub(in crate::store) async fn set_budget(
+    conn: &mut Conn,
+    id: InstallationId,
+    me: Incarnation,
+    budget: Budget,
+) -> Result<bool, Error> {
     let sql = sql!(SET_BUDGET, budget.tokens, budget.at.0, budget.blocked_until.0, id.0, me.0.to_vec());
     Ok(run(conn, sql).await? == 1)
 }

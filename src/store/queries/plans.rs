@@ -15,12 +15,22 @@ statements! {
 }
 
 /// Stores a plan.
-pub(in crate::store) async fn put(conn: &mut Conn, installation: InstallationId, hash: PlanHash, body: &[u8], at: i64) -> Result<(), Error> {
+pub(in crate::store) async fn put(
+    conn: &mut Conn,
+    installation: InstallationId,
+    hash: PlanHash,
+    body: &[u8],
+    at: i64,
+) -> Result<(), Error> {
     run(conn, sql!(PUT, installation.0, hash.0.to_vec(), at, body)).await.map(drop)
 }
 
 /// Reads a plan.
-pub(in crate::store) async fn get(conn: &mut Conn, installation: InstallationId, hash: PlanHash) -> Result<Option<Vec<u8>>, Error> {
+pub(in crate::store) async fn get(
+    conn: &mut Conn,
+    installation: InstallationId,
+    hash: PlanHash,
+) -> Result<Option<Vec<u8>>, Error> {
     let row = first(conn, sql!(GET, installation.0, hash.0.to_vec())).await?;
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
