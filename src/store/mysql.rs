@@ -8,6 +8,7 @@ pub(super) const IS_MYSQL: bool = true;
 /// How a transaction that writes begins.
 pub(super) const BEGIN_WRITE: &str = "START TRANSACTION";
 
+#[allow(clippy::duplicate_mod, reason = "one source of queries, compiled once for each dialect")]
 #[path = "queries/mod.rs"]
 pub(super) mod q;
 

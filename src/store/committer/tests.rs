@@ -73,7 +73,10 @@ fn gate(number: u8) -> GateId {
     GateId { scope: InstallationId(1), name: format!("gate {number}") }
 }
 
-fn some_bundle() -> impl Strategy<Value = (Vec<(u8, u64)>, Option<(u8, u64)>)> {
+/// Runs with the places that are expected, and a gate with its version.
+type Wish = (Vec<(u8, u64)>, Option<(u8, u64)>);
+
+fn some_bundle() -> impl Strategy<Value = Wish> {
     let transitions = prop::collection::btree_map(0..6_u8, 0..4_u64, 1..4);
     (transitions.prop_map(|runs| runs.into_iter().collect()), prop::option::of((0..2_u8, 0..3_u64)))
 }

@@ -21,6 +21,7 @@ super::on_both!(
     a_journal_that_was_changed_is_seen,
     sealed_and_plain_runs_lie_side_by_side,
     the_rows_of_a_transition_can_be_read,
+    a_held_attempt_cannot_be_claimed,
     a_caller_that_left_changes_nothing,
 );
 
@@ -227,22 +228,52 @@ fn effect(name: &str) -> EffectWrite {
     }
 }
 
+fn insert(key: &str, claimed: Option<(Incarnation, [u8; 32])>) -> AttemptWrite {
+    let (step, agent) = (key.parse().unwrap(), "shell".parse().unwrap());
+    AttemptWrite::Insert(AttemptInsert { step, number: 1, agent, due_at: Timestamp(1), held: false, claimed })
+}
+
+async fn a_held_attempt_cannot_be_claimed(world: World) {
+    let (door, store, me) = (world.door(), &world.store, Incarnation([1; 16]));
+    let mut first = step(run_id(1), 0);
+    first.attempts = vec![insert("build", None)];
+    door.commit(first.into()).await.unwrap();
+    let build = AttemptId { run: run_id(1), step: "build".parse().unwrap(), number: 1 };
+    let claim = |seq| {
+        let mut claim = step(run_id(1), seq);
+        claim.attempts.push(AttemptWrite::Claim {
+            step: build.step.clone(),
+            number: 1,
+            owner: me,
+            token_hash: [6; 32],
+        });
+        Bundle {
+            transitions: vec![claim],
+            consumed: vec![Consumed::Attempt { id: build.clone(), epoch: 1 }],
+            holds: Vec::new(),
+        }
+    };
+    let mut pause = step(run_id(1), 1);
+    pause.hold_attempts = Some(true);
+    door.commit(pause.into()).await.unwrap();
+    assert!(store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 9).await.unwrap().is_empty());
+    assert_eq!(door.commit(claim(2)).await.unwrap(), Verdict::Lost(vec![Claim::Attempt(build.clone())]));
+    let mut resume = step(run_id(1), 2);
+    resume.hold_attempts = Some(false);
+    door.commit(resume.into()).await.unwrap();
+    assert_eq!(store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 9).await.unwrap().len(), 1);
+    assert_eq!(door.commit(claim(3)).await.unwrap(), Verdict::Committed);
+    assert!(matches!(door.commit(claim(4)).await.unwrap(), Verdict::Lost(_)));
+    assert!(store.attempt_sent(build.clone(), 2, "task", "http://agent").await.unwrap());
+    assert!(!store.attempt_sent(build, 1, "task", "http://agent").await.unwrap(), "an old epoch is fenced");
+}
+
 async fn the_rows_of_a_transition_can_be_read(world: World) {
     let (door, store, me) = (world.door(), &world.store, Incarnation([1; 16]));
-    let insert = |key: &str, claimed| {
-        let step = key.parse().unwrap();
-        AttemptWrite::Insert(AttemptInsert {
-            step,
-            number: 1,
-            agent: "shell".parse().unwrap(),
-            due_at: Timestamp(1),
-            held: false,
-            claimed,
-        })
-    };
     let gate = GateId { scope: INSTALLATION, name: "runs".to_owned() };
     let mut first = step(run_id(1), 0);
-    first.attempts = vec![insert("build", None), insert("lint", Some((me, [5; 32])))];
+    first.attempts =
+        vec![insert("build", None), insert("lint", Some((me, [5; 32]))), insert("test", Some((me, [6; 32])))];
     first.effects.push(effect("comment 1"));
     first.dirty.push(DirtyCheck { head: head(), name: "ci / build".to_owned() });
     first.heads.push(HeadWrite {
@@ -277,37 +308,7 @@ async fn the_rows_of_a_transition_can_be_read(world: World) {
     }
     assert_eq!(store.due_runs(Timestamp(50), 10).await.unwrap(), [run_id(1)]);
 
-    // A held attempt cannot be claimed; a released one can, once.
-    let build = AttemptId { run: run_id(1), step: "build".parse().unwrap(), number: 1 };
-    let claim = |seq| {
-        let mut claim = step(run_id(1), seq);
-        claim.attempts.push(AttemptWrite::Claim {
-            step: build.step.clone(),
-            number: 1,
-            owner: me,
-            token_hash: [6; 32],
-        });
-        Bundle {
-            transitions: vec![claim],
-            consumed: vec![Consumed::Attempt { id: build.clone(), epoch: 1 }],
-            holds: Vec::new(),
-        }
-    };
-    let mut pause = step(run_id(1), 1);
-    pause.hold_attempts = Some(true);
-    door.commit(pause.into()).await.unwrap();
-    assert!(store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 9).await.unwrap().is_empty());
-    assert_eq!(door.commit(claim(2)).await.unwrap(), Verdict::Lost(vec![Claim::Attempt(build.clone())]));
-    let mut resume = step(run_id(1), 2);
-    resume.hold_attempts = Some(false);
-    door.commit(resume.into()).await.unwrap();
-    assert_eq!(store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 9).await.unwrap().len(), 1);
-    assert_eq!(door.commit(claim(3)).await.unwrap(), Verdict::Committed);
-    assert!(matches!(door.commit(claim(4)).await.unwrap(), Verdict::Lost(_)));
-    assert!(store.attempt_sent(build.clone(), 2, "task", "http://agent").await.unwrap());
-    assert!(!store.attempt_sent(build, 1, "task", "http://agent").await.unwrap(), "an old epoch is fenced");
-
-    let mut last = step(run_id(1), 4);
+    let mut last = step(run_id(1), 1);
     last.row.finished_at = Some(Timestamp(200));
     last.row.wake_at = None;
     last.attempts = vec![AttemptWrite::StopAll, AttemptWrite::Delete { step: "lint".parse().unwrap(), number: 1 }];

@@ -40,7 +40,9 @@ async fn three_processes_migrate_at_once(world: World) {
     let fresh = if world.store.is_mysql() { World::empty_mysql().await } else { World::empty_sqlite().await };
     let (b, c) = (fresh.another(&[]).await, fresh.another(&[]).await);
     let (first, second, third) = tokio::join!(fresh.store.migrate(), b.migrate(), c.migrate());
-    (first.unwrap(), second.unwrap(), third.unwrap());
+    for migrated in [first, second, third] {
+        migrated.unwrap();
+    }
     for store in [&fresh.store, &b, &c] {
         assert!(store.pending().await.unwrap().is_empty());
         // One secret for all three.

@@ -175,7 +175,7 @@ impl Faults for Plan {
         if point == Point::BeforeCommit {
             self.commits.fetch_add(1, Ordering::SeqCst);
         }
-        let mut breaks = self.breaks.lock().unwrap();
+        let mut breaks = self.breaks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match breaks.iter().position(|planned| *planned == point) {
             Some(place) => {
                 breaks.remove(place);
