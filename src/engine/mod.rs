@@ -26,6 +26,9 @@ mod scope;
 mod seats;
 mod timer;
 
+#[cfg(test)]
+mod script;
+
 pub use apply::{Ctx, Rejected, Transition, apply, phase_in_words};
 pub use change::Change;
 pub use effect::{Effect, Notice};
