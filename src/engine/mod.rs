@@ -27,6 +27,10 @@ mod seats;
 mod timer;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod script;
 
 pub use apply::{Ctx, Rejected, Transition, apply, phase_in_words};

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Again, AttemptResult, Event, Verdict};
-use super::state::{
-    Birth, Definition, GateKey, GateKind, Hold, HoldKind, OperatorLimits, RunData, RunState, Trigger,
-};
+use super::state::{Birth, Definition, GateKey, GateKind, Hold, HoldKind, OperatorLimits, RunData, RunState, Trigger};
 use super::step::{FaultClass, StepIx};
 use super::{Change, Ctx, Rejected, Timer, Transition, apply, next_timer};
 use crate::ids::{AgentName, InstallationId, RepoId, RunId, StepKey};

@@ -16,8 +16,9 @@ pub(super) fn change(state: &RunState, change: &Change) -> String {
         Change::HoldTaken(kind) => format!("no longer held: {kind:?}").to_lowercase(),
         Change::Clock(clock) if clock.stopped_since.is_some() => "the clock stands still".to_owned(),
         Change::Clock(_) => "the clock runs".to_owned(),
-        Change::Seat { seat, state: now } => {
-            format!("{}: {now:?}", state.seats[*seat as usize].gate.0).to_lowercase()
+        Change::Seat { seat, state: now } => format!("{}: {now:?}", state.seats[*seat as usize].gate.0).to_lowercase(),
+        Change::Step { step, phase: phase @ StepPhase::BackOff, due } => {
+            format!("{} {}{}", key(step), of_step(*phase), until(state, *due).replace(" at most", ""))
         }
         Change::Step { step, phase, due } => format!("{} {}{}", key(step), of_step(*phase), until(state, *due)),
         Change::AttemptOpened { step, number, agent, due } => {

@@ -1,0 +1,550 @@
+//! A naive runner of the rules of a run, written from their description and not from the engine: plain loops over all
+//! steps, everything computed again each time. It is told what only gates and chance can know: which places the run
+//! has, whether it is held, and how long a back-off is (within its bounds).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::{Again, AttemptResult, Event, Verdict};
+use super::script::World;
+use super::state::{GateKind, HoldKind, RunOutcome, RunPhase, RunState, SeatState};
+use super::step::{CancelCause, Due, FaultClass, StepOutcome, StepPhase, StopCause, WaitFor};
+use crate::ids::StepKey;
+use crate::time::Timestamp;
+use crate::workflow::plan::{OnFailure, Plan, Step, Strategy};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Needs,
+    Approval,
+    Ready,
+    Queued(Option<Duration>),
+    Running(Timestamp),
+    Asking,
+    BackOff(Duration),
+    Stopping(StopCause),
+    FannedOut,
+    Done(StepOutcome),
+}
+
+#[derive(Debug, Clone)]
+struct Model {
+    key: StepKey,
+    plan: usize,
+    parent: Option<usize>,
+    at: At,
+    attempts: u32,
+    agent: usize,
+    tried: u32,
+    asked_again: bool,
+    started: bool,
+    made: usize,
+    retired: bool,
+    items: serde_json::Value,
+}
+
+pub(super) struct Oracle {
+    plan: Arc<Plan>,
+    steps: Vec<Model>,
+    run: RunPhase,
+    /// Since when the run was held or not, from the beginning of the round.
+    clock: Vec<(Timestamp, bool)>,
+    now: Timestamp,
+    fan_out_max: usize,
+}
+
+impl Oracle {
+    pub(super) fn new(plan: Arc<Plan>, fan_out_max: usize) -> Self {
+        let model = |(ix, step): (usize, &Step)| Model::new(step.key.clone(), ix, None, At::Needs);
+        let steps = plan.steps.iter().enumerate().map(model).collect();
+        Self { plan, steps, run: RunPhase::Asking, clock: Vec::new(), now: Timestamp(0), fan_out_max }
+    }
+
+    fn open(&self) -> bool {
+        matches!(self.run, RunPhase::Asking | RunPhase::Running)
+    }
+
+    fn find(&self, key: &StepKey) -> Option<usize> {
+        self.steps.iter().position(|step| step.key == *key && !step.retired)
+    }
+
+    fn step_of(&self, ix: usize) -> &Step {
+        &self.plan.steps[self.steps[ix].plan]
+    }
+
+    fn run_time(&self, at: Timestamp) -> Duration {
+        let ends = self.clock.iter().skip(1).map(|&(end, _)| end).chain([at]);
+        self.clock.iter().zip(ends).filter(|((_, held), _)| !held).map(|(&(begin, _), end)| end.since(begin)).sum()
+    }
+
+    fn live(&self, key: &StepKey, number: u32) -> Option<usize> {
+        self.find(key).filter(|&ix| self.steps[ix].is_live() && self.steps[ix].attempts == number)
+    }
+
+    /// Whether the engine must take this event. Grants are its own business.
+    pub(super) fn accepts(&self, event: &Event, holds: &[HoldKind]) -> Option<bool> {
+        let at = |key| self.find(key).map(|ix| self.steps[ix].at);
+        let running =
+            |key, number| self.live(key, number).is_some_and(|ix| matches!(self.steps[ix].at, At::Running(_)));
+        Some(match event {
+            Event::Created(_) => self.clock.is_empty(),
+            Event::Granted(_) => return None,
+            Event::Superseded | Event::Dropped | Event::HandedOver(_) | Event::CancelRequested { .. } => self.open(),
+            Event::Held(hold) => self.open() && !holds.contains(&hold.kind),
+            Event::Released { kind, .. } => self.open() && holds.contains(kind) && *kind != HoldKind::Queue,
+            Event::AttemptStarted { step, number } => {
+                let queued = self.live(step, *number).is_some_and(|ix| matches!(self.steps[ix].at, At::Queued(_)));
+                queued && holds.is_empty()
+            }
+            Event::AttemptEnded { step, number, .. } => self.live(step, *number).is_some(),
+            Event::Stalled { step, number } | Event::InputAsked { step, number } => running(step, *number),
+            Event::Answered { step, .. } => at(step) == Some(At::Asking),
+            Event::Approved { step, .. } | Event::Refused { step, .. } => self.open() && at(step) == Some(At::Approval),
+            Event::SkipRequested { step, .. } => {
+                self.open() && at(step).is_some_and(|at| !matches!(at, At::Stopping(_) | At::FannedOut | At::Done(_)))
+            }
+            Event::RetryRequested { what, .. } => self.chosen(what).is_some(),
+            Event::Ticked => true,
+        })
+    }
+
+    /// What happened, and what the engine made of it: the two must agree.
+    pub(super) fn happen(&mut self, event: &Event, world: &World) {
+        self.now = self.now.max(world.at);
+        let state = &world.state;
+        match event {
+            Event::Created(_) => self.clock = vec![(self.now, state.is_held())],
+            Event::Superseded => self.stop_all(CancelCause::Run, RunOutcome::Superseded),
+            Event::Dropped => self.stop_all(CancelCause::Run, RunOutcome::Dropped),
+            Event::HandedOver(_) => self.stop_all(CancelCause::Run, RunOutcome::HandedOver),
+            Event::CancelRequested { .. } => self.stop_all(CancelCause::Run, RunOutcome::Cancelled),
+            Event::Granted(_) | Event::Held(_) | Event::Released { .. } => {}
+            Event::AttemptStarted { step, .. } | Event::Answered { step, .. } => self.start(self.find(step).unwrap()),
+            Event::AttemptEnded { step, result, .. } => self.attempt_ended(self.find(step).unwrap(), result, state),
+            Event::Stalled { step, .. } => self.set(step, At::Stopping(StopCause::Stalled)),
+            Event::InputAsked { step, .. } => self.set(step, At::Asking),
+            Event::Approved { step, .. } => self.ready(self.find(step).unwrap()),
+            Event::Refused { step, .. } => {
+                self.end(self.find(step).unwrap(), StepOutcome::Cancelled(CancelCause::Refused));
+            }
+            Event::SkipRequested { step, .. } => {
+                let ix = self.find(step).unwrap();
+                match self.steps[ix].at {
+                    At::Running(_) | At::Asking => self.steps[ix].at = At::Stopping(StopCause::Skipped),
+                    _ => self.end(ix, StepOutcome::SkippedByCommand),
+                }
+            }
+            Event::RetryRequested { what, .. } => self.again(what, state.is_held()),
+            Event::Ticked => self.tick(),
+        }
+        self.settle(world);
+        self.clock.push((self.now, state.is_held()));
+        self.compare(state);
+    }
+
+    fn set(&mut self, key: &StepKey, at: At) {
+        let ix = self.find(key).unwrap();
+        self.steps[ix].at = at;
+    }
+
+    fn start(&mut self, ix: usize) {
+        self.steps[ix].at = At::Running(self.now.plus(self.step_of(ix).timeout));
+        self.steps[ix].started = true;
+    }
+
+    fn stop_all(&mut self, cause: CancelCause, outcome: RunOutcome) {
+        for step in &mut self.steps {
+            match step.at {
+                At::Done(_) | At::Stopping(_) => {}
+                At::Running(_) | At::Asking => step.at = At::Stopping(StopCause::Cancelled(cause)),
+                _ => step.at = At::Done(StepOutcome::Cancelled(cause)),
+            }
+        }
+        self.run = RunPhase::Stopping(outcome);
+    }
+
+    fn end(&mut self, ix: usize, outcome: StepOutcome) {
+        self.steps[ix].at = At::Done(outcome);
+        let failed = matches!(outcome, StepOutcome::Failure | StepOutcome::TimedOut);
+        if failed && self.open() && self.step_of(ix).critical && self.plan.parallel == OnFailure::FailFast {
+            self.stop_all(CancelCause::FailFast, RunOutcome::Failure);
+        }
+    }
+
+    fn attempt_ended(&mut self, ix: usize, result: &AttemptResult, state: &RunState) {
+        let mut result = result.clone();
+        let good = matches!(&result, AttemptResult::Done { verdict: Verdict::Success | Verdict::Neutral, .. });
+        if let At::Stopping(cause) = self.steps[ix].at {
+            let stopped = match self.run {
+                RunPhase::Stopping(RunOutcome::Failure) => CancelCause::FailFast,
+                RunPhase::Stopping(RunOutcome::TimedOut) => CancelCause::RunTimeout,
+                _ => CancelCause::Run,
+            };
+            match cause {
+                StopCause::Skipped => return self.end(ix, StepOutcome::SkippedByCommand),
+                StopCause::Cancelled(cause) => return self.end(ix, StepOutcome::Cancelled(cause)),
+                _ if !self.open() => return self.end(ix, StepOutcome::Cancelled(stopped)),
+                _ if good => {}
+                _ => {
+                    let class = FaultClass::Timeout;
+                    result = AttemptResult::Failed { class, message: String::new(), retry_after_ms: None };
+                }
+            }
+        }
+        let (class, wait) = match result {
+            AttemptResult::Done { verdict: Verdict::Failure, .. } => (FaultClass::Verdict, None),
+            AttemptResult::Done { verdict, outputs, .. } => {
+                let outputs: Option<serde_json::Value> = outputs.and_then(|text| serde_json::from_str(&text).ok());
+                self.steps[ix].items = outputs.map(|outputs| outputs["items"].clone()).unwrap_or_default();
+                let neutral = verdict == Verdict::Neutral;
+                return self.end(ix, if neutral { StepOutcome::Neutral } else { StepOutcome::Success });
+            }
+            AttemptResult::Failed { class, retry_after_ms, .. } => (class, retry_after_ms.map(Duration::from_millis)),
+            AttemptResult::Declined { .. } => return self.next_agent(ix, StepOutcome::Failure),
+            AttemptResult::Fenced | AttemptResult::Stopped => (FaultClass::Crash, None),
+        };
+        self.failed(ix, class, wait, state);
+    }
+
+    fn failed(&mut self, ix: usize, class: FaultClass, wait: Option<Duration>, state: &RunState) {
+        use FaultClass as C;
+        let retry = self.step_of(ix).retry.clone();
+        let outcome = if class == C::Timeout { StepOutcome::TimedOut } else { StepOutcome::Failure };
+        let step = &mut self.steps[ix];
+        step.tried += u32::from(!matches!(class, C::BadOutput | C::Budget));
+        let escalate = retry.strategy == Strategy::ImmediateEscalation;
+        let again = step.tried <= retry.retries && !escalate;
+        match class {
+            C::Budget => step.at = At::Ready,
+            C::BadOutput if !step.asked_again && !escalate => (step.asked_again, step.at) = (true, At::Ready),
+            C::Verdict if !(again && retry.verdicts) => self.end(ix, outcome),
+            C::Policy | C::Validation => self.end(ix, outcome),
+            C::Auth | C::Config | C::BadOutput => self.next_agent(ix, outcome),
+            _ if !again => self.next_agent(ix, outcome),
+            _ => {
+                let Some(Due::Run(due)) = state.steps[ix].due else { panic!("{} has no back-off", step.key) };
+                let factor = f64::from(retry.factor_percent) / 100.0;
+                let whole = retry.backoff.mul_f64(factor.powi(step.tried as i32 - 1)).min(retry.backoff_max);
+                step.at = At::BackOff(Duration::from_micros(due));
+                let delay = Duration::from_micros(due).saturating_sub(self.run_time(self.now));
+                let (least, most) = (wait.unwrap_or_default().max(whole / 2), wait.unwrap_or_default().max(whole));
+                assert!(least <= delay && delay <= most, "a back-off of {delay:?}, not of {least:?} to {most:?}");
+            }
+        }
+    }
+
+    fn next_agent(&mut self, ix: usize, outcome: StepOutcome) {
+        let planned = self.step_of(ix);
+        let falls = matches!(planned.retry.strategy, Strategy::RetryWithFallback | Strategy::RetryWithAnalysis);
+        if falls && self.steps[ix].agent < planned.fallback_agents.len() {
+            let step = &mut self.steps[ix];
+            (step.agent, step.tried, step.asked_again, step.at) = (step.agent + 1, 0, false, At::Ready);
+        } else {
+            self.end(ix, outcome);
+        }
+    }
+
+    /// Fires what is due, the earliest first.
+    fn tick(&mut self) {
+        while self.open() {
+            let time = self.run_time(self.now);
+            let held = self.clock.last().is_some_and(|&(_, held)| held);
+            let waits =
+                |due: Duration| (due <= time && !held).then(|| Timestamp(self.now.0 - crate::time::micros(time - due)));
+            let due = |(ix, step): (usize, &Model)| match step.at {
+                _ if step.retired => None,
+                At::Running(due) => (due <= self.now).then_some((due, 0, ix)),
+                At::BackOff(due) | At::Queued(Some(due)) => waits(due).map(|at| (at, 1, ix)),
+                _ => None,
+            };
+            let whole = waits(self.plan.timeout).map(|at| (at, 2, 0));
+            match self.steps.iter().enumerate().filter_map(due).chain(whole).min() {
+                None => return,
+                Some((_, 2, _)) => self.stop_all(CancelCause::RunTimeout, RunOutcome::TimedOut),
+                Some((_, 0, ix)) => self.steps[ix].at = At::Stopping(StopCause::TimedOut),
+                Some((_, _, ix)) if matches!(self.steps[ix].at, At::Queued(_)) => {
+                    self.next_agent(ix, StepOutcome::TimedOut);
+                }
+                Some((_, _, ix)) => self.steps[ix].at = At::Ready,
+            }
+        }
+    }
+
+    /// Lets everything follow that follows by itself: needs, joins, the end, starts.
+    fn settle(&mut self, world: &World) {
+        while self.open() && (0..self.steps.len()).any(|ix| self.decide(ix)) {}
+        let state = &world.state;
+        let live = self.steps.iter().any(Model::is_live);
+        let done = self.steps.iter().all(|step| step.retired || matches!(step.at, At::Done(_)));
+        match self.run {
+            RunPhase::Stopping(outcome) if !live => self.run = RunPhase::Ended(outcome),
+            RunPhase::Asking | RunPhase::Running if done => self.run = RunPhase::Ended(self.verdict()),
+            RunPhase::Asking | RunPhase::Running => {
+                let has =
+                    |seat: &super::state::Seat| seat.kind == GateKind::Environment || seat.state == SeatState::Held;
+                if !state.is_held() && state.seats.iter().all(has) {
+                    self.run = RunPhase::Running;
+                    self.start_all(world);
+                }
+            }
+            RunPhase::Stopping(_) | RunPhase::Ended(_) => {}
+        }
+    }
+
+    /// Decides about one step whose time has come; whether there was something to decide.
+    fn decide(&mut self, ix: usize) -> bool {
+        let planned = &self.plan.steps[self.steps[ix].plan];
+        let outcome = |ix: u32| match self.steps[ix as usize].at {
+            At::Done(outcome) => Some(outcome),
+            _ => None,
+        };
+        if self.steps[ix].at == At::FannedOut {
+            let outcomes: Vec<Option<StepOutcome>> = self.instances(ix).map(|ix| outcome(ix as u32)).collect();
+            if outcomes.contains(&None) {
+                return false;
+            }
+            let worst = [StepOutcome::Failure, StepOutcome::TimedOut, StepOutcome::Neutral];
+            let cancelled = outcomes.iter().flatten().find(|outcome| matches!(outcome, StepOutcome::Cancelled(_)));
+            let worst = worst[..2]
+                .iter()
+                .chain(cancelled.copied().as_ref())
+                .chain(&worst[2..])
+                .find(|o| outcomes.contains(&Some(**o)))
+                .copied();
+            self.end(ix, worst.unwrap_or(StepOutcome::Success));
+            return true;
+        }
+        if self.steps[ix].at != At::Needs || !planned.needs.iter().all(|&need| outcome(need).is_some()) {
+            return false;
+        }
+        if let Some(undone) = planned.rollback_of {
+            let failed = matches!(outcome(undone), Some(StepOutcome::Failure | StepOutcome::TimedOut));
+            match failed && self.steps[undone as usize].started {
+                true => self.ready(ix),
+                false => self.end(ix, StepOutcome::SkippedByIf),
+            }
+            return true;
+        }
+        // Whether a failure stands behind this step, and whether a critical one; whether something was cancelled.
+        let (mut failures, mut cancelled) = (Vec::new(), false);
+        for &need in &planned.needs {
+            let critical = self.plan.steps[need as usize].critical;
+            match outcome(need).unwrap() {
+                StepOutcome::Failure | StepOutcome::TimedOut
+                    if !critical && self.plan.parallel == OnFailure::Continue => {}
+                StepOutcome::Failure | StepOutcome::TimedOut => failures.push(critical),
+                StepOutcome::Cancelled(CancelCause::Refused | CancelCause::FailFast) => failures.push(critical),
+                StepOutcome::Cancelled(CancelCause::NeedFailed { critical: before }) => {
+                    failures.push(before && critical);
+                }
+                StepOutcome::Cancelled(_) => cancelled = true,
+                _ => {}
+            }
+        }
+        let failed = !failures.is_empty();
+        let condition = planned.condition.clone().map_or_else(|| "success()".to_owned(), String::from);
+        let says = match condition.as_str() {
+            "always()" => Ok(true),
+            "failure()" => Ok(failed),
+            _ if failed => Err(CancelCause::NeedFailed { critical: failures.contains(&true) }),
+            _ if cancelled => Err(CancelCause::NeedCancelled),
+            condition => Ok(condition == "success()"),
+        };
+        match says {
+            Err(cause) => self.end(ix, StepOutcome::Cancelled(cause)),
+            Ok(false) => self.end(ix, StepOutcome::SkippedByIf),
+            Ok(true) if planned.approval.is_some() => self.steps[ix].at = At::Approval,
+            Ok(true) => self.ready(ix),
+        }
+        true
+    }
+
+    fn ready(&mut self, ix: usize) {
+        let planned = self.step_of(ix).clone();
+        let Some(list) = planned.for_each else { return self.steps[ix].at = At::Ready };
+        let list = match String::from(list).as_str() {
+            "fromJSON('[1,2]')" => serde_json::json!([1, 2]),
+            _ => self.steps[planned.needs[0] as usize].items.clone(),
+        };
+        match list.as_array() {
+            Some(items) if items.is_empty() => self.end(ix, StepOutcome::Success),
+            Some(items) if items.len() <= self.fan_out_max => {
+                for _ in items {
+                    let key = format!("{}[{}]", planned.key, self.steps[ix].made).parse().unwrap();
+                    self.steps[ix].made += 1;
+                    self.steps.push(Model::new(key, self.steps[ix].plan, Some(ix), At::Ready));
+                }
+                (self.steps[ix].started, self.steps[ix].at) = (true, At::FannedOut);
+            }
+            _ => self.end(ix, StepOutcome::Failure),
+        }
+    }
+
+    fn instances(&self, ix: usize) -> impl Iterator<Item = usize> {
+        (0..self.steps.len()).filter(move |&at| self.steps[at].parent == Some(ix) && !self.steps[at].retired)
+    }
+
+    fn start_all(&mut self, world: &World) {
+        let mut ready: Vec<usize> = (0..self.steps.len()).collect();
+        ready.retain(|&ix| self.steps[ix].at == At::Ready && !self.steps[ix].retired);
+        ready.sort_by_key(|&ix| {
+            std::cmp::Reverse((self.step_of(ix).path, self.step_of(ix).priority, std::cmp::Reverse(ix)))
+        });
+        for ix in ready {
+            let planned = self.step_of(ix).clone();
+            let live: Vec<usize> = (0..self.steps.len()).filter(|&ix| self.steps[ix].is_live()).collect();
+            let alone = !planned.parallel || live.iter().any(|&ix| !self.step_of(ix).parallel);
+            if alone && !live.is_empty() || live.len() >= self.plan.limits.steps as usize {
+                return;
+            }
+            let memory: u64 = live.iter().map(|&ix| self.step_of(ix).resources.memory_bytes).sum();
+            let limit = self.plan.limits.resources.memory_bytes;
+            let fits = limit == 0 || memory + planned.resources.memory_bytes <= limit || live.is_empty();
+            let group = |&ix: &usize| {
+                planned.exclusion_group.is_some() && self.step_of(ix).exclusion_group == planned.exclusion_group
+            };
+            let siblings = live
+                .iter()
+                .filter(|&&at| self.steps[at].parent.is_some() && self.steps[at].parent == self.steps[ix].parent);
+            let crowded = planned.max_parallel.is_some_and(|max| siblings.count() >= max as usize);
+            let gate = planned.environment.as_ref().map(|name| format!("environment:{name}"));
+            let shut = gate
+                .is_some_and(|gate| world.state.seats.iter().any(|s| s.gate.0 == gate && s.state != SeatState::Held));
+            if !fits || live.iter().any(group) || crowded || shut {
+                continue;
+            }
+            let agent = self.steps[ix].agent.checked_sub(1).map_or(&planned.agent, |at| &planned.fallback_agents[at]);
+            self.steps[ix].attempts += 1;
+            match world.eager.contains(agent) {
+                true => self.start(ix),
+                false => {
+                    self.steps[ix].at = At::Queued(planned.queue_timeout.map(|wait| self.run_time(self.now) + wait))
+                }
+            }
+        }
+    }
+
+    fn verdict(&self) -> RunOutcome {
+        let own = self.steps.iter().filter(|step| step.parent.is_none() && self.plan.steps[step.plan].critical);
+        let outcomes: Vec<At> = own.map(|step| step.at).collect();
+        let fails = |at: &At| match at {
+            At::Done(StepOutcome::Failure | StepOutcome::TimedOut) => true,
+            At::Done(StepOutcome::Cancelled(CancelCause::NeedFailed { critical })) => *critical,
+            At::Done(StepOutcome::Cancelled(cause)) => *cause != CancelCause::Run,
+            _ => false,
+        };
+        if outcomes.iter().any(fails) {
+            RunOutcome::Failure
+        } else if outcomes.contains(&At::Done(StepOutcome::Cancelled(CancelCause::Run))) {
+            RunOutcome::Cancelled
+        } else {
+            RunOutcome::Success
+        }
+    }
+
+    /// Which steps `/retry` takes up; none when it must be refused.
+    fn chosen(&self, what: &Again) -> Option<BTreeSet<usize>> {
+        use RunOutcome as O;
+        if let RunPhase::Stopping(_) | RunPhase::Ended(O::Superseded | O::Dropped | O::HandedOver) = self.run {
+            return None;
+        }
+        let own = 0..self.plan.steps.len();
+        let bad = |ix: &usize| matches!(self.steps[*ix].at, At::Done(outcome) if !outcome.satisfies());
+        let done = |key: &StepKey| self.find(key).filter(|&ix| matches!(self.steps[ix].at, At::Done(_)));
+        let mut chosen = match what {
+            Again::All => own.clone().collect(),
+            Again::From(key) => BTreeSet::from([done(key)?]),
+            Again::Steps(keys) => keys.iter().map(done).collect::<Option<BTreeSet<usize>>>()?,
+            Again::Failed => own
+                .clone()
+                .filter(bad)
+                .flat_map(|ix| {
+                    let failed: Vec<usize> = self.instances(ix).filter(bad).collect();
+                    if failed.is_empty() { vec![ix] } else { failed }
+                })
+                .collect(),
+        };
+        let again = |ix: usize, need: usize| match self.steps[ix].at {
+            At::Done(_) if self.plan.steps[ix].rollback_of == Some(need as u32) => true,
+            At::Done(outcome) if matches!(what, Again::Steps(_)) => {
+                !outcome.satisfies() || outcome == StepOutcome::SkippedByIf
+            }
+            At::Needs => false,
+            _ => true,
+        };
+        loop {
+            let touched = |need: usize| chosen.contains(&need) || self.instances(need).any(|ix| chosen.contains(&ix));
+            let behind = |&ix: &usize| {
+                !chosen.contains(&ix)
+                    && self.plan.steps[ix].needs.iter().any(|&need| touched(need as usize) && again(ix, need as usize))
+            };
+            let Some(next) = own.clone().find(behind) else { break };
+            chosen.insert(next);
+        }
+        let all = chosen.clone();
+        chosen.retain(|&ix| self.steps[ix].parent.is_none_or(|parent| !all.contains(&parent)));
+        let busy = |&ix: &usize| self.steps[ix].is_live() || self.instances(ix).any(|ix| self.steps[ix].is_live());
+        let early = |&ix: &usize| {
+            self.steps[ix].parent.is_some_and(|parent| {
+                self.plan.steps[parent].needs.iter().any(|&need| {
+                    chosen.contains(&(need as usize)) || !matches!(self.steps[need as usize].at, At::Done(_))
+                })
+            })
+        };
+        (!chosen.is_empty() && !chosen.iter().any(busy) && !chosen.iter().any(early)).then_some(chosen)
+    }
+
+    fn again(&mut self, what: &Again, held: bool) {
+        for ix in self.chosen(what).unwrap() {
+            for instance in self.instances(ix).collect::<Vec<_>>() {
+                self.steps[instance].retired = true;
+            }
+            let old = self.steps[ix].clone();
+            let at = if old.parent.is_some() { At::Ready } else { At::Needs };
+            self.steps[ix] =
+                Model { attempts: old.attempts, made: old.made, ..Model::new(old.key, old.plan, old.parent, at) };
+            if let Some(parent) = old.parent {
+                self.steps[parent].at = At::FannedOut;
+            }
+        }
+        if let RunPhase::Ended(_) = self.run {
+            (self.clock, self.run) = (vec![(self.now, held)], RunPhase::Asking);
+        }
+    }
+
+    fn compare(&self, state: &RunState) {
+        assert_eq!(self.run, state.phase, "the run");
+        assert_eq!(self.steps.len(), state.steps.len());
+        for (model, step) in self.steps.iter().zip(&state.steps) {
+            assert_eq!((&model.key, model.retired, model.attempts), (&step.key, step.retired, step.attempts));
+            let same = model.retired
+                || match (model.at, step.phase) {
+                    (At::Needs, StepPhase::Waiting(WaitFor::Needs))
+                    | (At::Approval, StepPhase::Waiting(WaitFor::Approval))
+                    | (At::Ready, StepPhase::Waiting(WaitFor::Gate | WaitFor::Turn))
+                    | (At::Queued(_), StepPhase::Queued)
+                    | (At::Asking, StepPhase::AwaitingInput)
+                    | (At::BackOff(_), StepPhase::BackOff) => true,
+                    (At::Running(_), StepPhase::Running) => step.live.is_some(),
+                    (At::FannedOut, StepPhase::Running) => step.live.is_none(),
+                    (At::Stopping(ours), StepPhase::Stopping(theirs)) => ours == theirs,
+                    (At::Done(ours), StepPhase::Ended(theirs)) => ours == theirs,
+                    _ => false,
+                };
+            assert!(same, "{}: the oracle says {:?}, the engine {:?}", model.key, model.at, step.phase);
+        }
+    }
+}
+
+impl Model {
+    fn new(key: StepKey, plan: usize, parent: Option<usize>, at: At) -> Self {
+        let (attempts, agent, tried, made, asked_again, started, retired) = (0, 0, 0, 0, false, false, false);
+        let items = serde_json::Value::Null;
+        Self { key, plan, parent, at, attempts, agent, tried, asked_again, started, made, retired, items }
+    }
+
+    fn is_live(&self) -> bool {
+        matches!(self.at, At::Queued(_) | At::Running(_) | At::Asking | At::Stopping(_))
+    }
+}
