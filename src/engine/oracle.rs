@@ -2,6 +2,7 @@
 //! steps, everything computed again each time. It is told what only gates and chance can know: which places the run
 //! has, whether it is held, and how long a back-off is (within its bounds).
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::workflow::plan::{OnFailure, Plan, Step, Strategy};
 enum At {
     Needs,
     Approval,
+    Gate,
     Ready,
     Queued(Option<Duration>),
     Running(Timestamp),
@@ -110,8 +112,8 @@ impl Oracle {
     }
 
     /// What happened, and what the engine made of it: the two must agree.
-    pub(super) fn happen(&mut self, event: &Event, world: &World) {
-        self.now = self.now.max(world.at);
+    pub(super) fn happen(&mut self, event: &Event, at: Timestamp, world: &World) {
+        self.now = at;
         let state = &world.state;
         match event {
             Event::Created(_) => self.clock = vec![(self.now, state.is_held())],
@@ -139,7 +141,9 @@ impl Oracle {
             Event::Ticked => self.tick(),
         }
         self.settle(world);
-        self.clock.push((self.now, state.is_held()));
+        if self.clock.last().is_some_and(|&(_, held)| held != state.is_held()) {
+            self.clock.push((self.now, state.is_held()));
+        }
         self.compare(state);
     }
 
@@ -223,7 +227,8 @@ impl Oracle {
             C::Auth | C::Config | C::BadOutput => self.next_agent(ix, outcome),
             _ if !again => self.next_agent(ix, outcome),
             _ => {
-                let Some(Due::Run(due)) = state.steps[ix].due else { panic!("{} has no back-off", step.key) };
+                let found = state.find(&step.key).unwrap() as usize;
+                let Some(Due::Run(due)) = state.steps[found].due else { panic!("{} has no back-off", step.key) };
                 let factor = f64::from(retry.factor_percent) / 100.0;
                 let whole = retry.backoff.mul_f64(factor.powi(step.tried as i32 - 1)).min(retry.backoff_max);
                 step.at = At::BackOff(Duration::from_micros(due));
@@ -273,6 +278,11 @@ impl Oracle {
 
     /// Lets everything follow that follows by itself: needs, joins, the end, starts.
     fn settle(&mut self, world: &World) {
+        for ix in 0..self.steps.len() {
+            if self.steps[ix].at == At::Gate && self.seat_of(ix, &world.state) != Some(SeatState::Asked) {
+                self.steps[ix].at = At::Ready;
+            }
+        }
         while self.open() && (0..self.steps.len()).any(|ix| self.decide(ix)) {}
         let state = &world.state;
         let live = self.steps.iter().any(Model::is_live);
@@ -389,7 +399,8 @@ impl Oracle {
         let mut ready: Vec<usize> = (0..self.steps.len()).collect();
         ready.retain(|&ix| self.steps[ix].at == At::Ready && !self.steps[ix].retired);
         ready.sort_by_key(|&ix| {
-            std::cmp::Reverse((self.step_of(ix).path, self.step_of(ix).priority, std::cmp::Reverse(ix)))
+            let (planned, place) = (self.step_of(ix), world.state.find(&self.steps[ix].key));
+            (Reverse((planned.path, planned.priority)), place)
         });
         for ix in ready {
             let planned = self.step_of(ix).clone();
@@ -408,10 +419,11 @@ impl Oracle {
                 .iter()
                 .filter(|&&at| self.steps[at].parent.is_some() && self.steps[at].parent == self.steps[ix].parent);
             let crowded = planned.max_parallel.is_some_and(|max| siblings.count() >= max as usize);
-            let gate = planned.environment.as_ref().map(|name| format!("environment:{name}"));
-            let shut = gate
-                .is_some_and(|gate| world.state.seats.iter().any(|s| s.gate.0 == gate && s.state != SeatState::Held));
-            if !fits || live.iter().any(group) || crowded || shut {
+            if !fits || live.iter().any(group) || crowded {
+                continue;
+            }
+            if self.seat_of(ix, &world.state).is_some_and(|seat| seat != SeatState::Held) {
+                self.steps[ix].at = At::Gate;
                 continue;
             }
             let agent = self.steps[ix].agent.checked_sub(1).map_or(&planned.agent, |at| &planned.fallback_agents[at]);
@@ -423,6 +435,12 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// How the run stands at the gate of a step's environment.
+    fn seat_of(&self, ix: usize, state: &RunState) -> Option<SeatState> {
+        let gate = format!("environment:{}", self.step_of(ix).environment.as_ref()?);
+        state.seats.iter().find(|seat| seat.gate.0 == gate).map(|seat| seat.state)
     }
 
     fn verdict(&self) -> RunOutcome {
@@ -516,13 +534,15 @@ impl Oracle {
     fn compare(&self, state: &RunState) {
         assert_eq!(self.run, state.phase, "the run");
         assert_eq!(self.steps.len(), state.steps.len());
-        for (model, step) in self.steps.iter().zip(&state.steps) {
+        for model in &self.steps {
+            let step = &state.steps[state.find(&model.key).unwrap() as usize];
             assert_eq!((&model.key, model.retired, model.attempts), (&step.key, step.retired, step.attempts));
             let same = model.retired
                 || match (model.at, step.phase) {
                     (At::Needs, StepPhase::Waiting(WaitFor::Needs))
                     | (At::Approval, StepPhase::Waiting(WaitFor::Approval))
-                    | (At::Ready, StepPhase::Waiting(WaitFor::Gate | WaitFor::Turn))
+                    | (At::Gate, StepPhase::Waiting(WaitFor::Gate))
+                    | (At::Ready, StepPhase::Waiting(WaitFor::Turn))
                     | (At::Queued(_), StepPhase::Queued)
                     | (At::Asking, StepPhase::AwaitingInput)
                     | (At::BackOff(_), StepPhase::BackOff) => true,

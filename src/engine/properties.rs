@@ -43,6 +43,56 @@ fn random_runs_keep_the_laws_and_agree_with_the_oracle() {
     });
 }
 
+/// Ten thousand steps cost ten thousand times one step, not more: each event changes a handful of things, whatever the
+/// size of the run.
+#[test]
+fn a_run_of_10_000_steps_costs_what_changes() {
+    const WIDTH: usize = 100;
+    let mut plan = empty();
+    plan.limits.steps = 50;
+    plan.timeout = Duration::from_secs(1 << 30);
+    for ix in 0..10_000 {
+        let mut new = step(&format!("s{ix}"));
+        let above = ix as u32 - if ix < WIDTH { ix as u32 } else { WIDTH as u32 };
+        new.needs = if ix < WIDTH { Vec::new() } else { vec![above] };
+        new.retry.retries = 1;
+        plan.steps.push(new);
+    }
+    let mut state = super::RunState::unborn(World::new(empty()).state.id, Arc::new(finish(plan)));
+    let eager = BTreeSet::from(["shell".parse().unwrap()]);
+    let ctx = super::Ctx { at: crate::time::Timestamp(1), jitter: 1, eager: &eager };
+    let created = Event::Created(Box::new(birth(&[], &[], OperatorLimits::default())));
+    let mut dispatched: Vec<(StepIx, u32)> = Vec::new();
+    let (mut events, mut changes, mut most) = (0, 0, 0);
+    let mut next = Some(created);
+    while let Some(event) = next {
+        let transition = super::apply(&mut state, &event, &ctx).unwrap();
+        if events > 0 {
+            changes += transition.changes.len();
+            most = most.max(transition.changes.len());
+        }
+        events += 1;
+        dispatched.extend(transition.effects.iter().filter_map(|effect| match effect {
+            Effect::Dispatch { step, number, .. } => Some((*step, *number)),
+            _ => None,
+        }));
+        next = dispatched.pop().map(|(step, number)| {
+            let result = AttemptResult::Done { verdict: Verdict::Success, outputs: None, message: None };
+            Event::AttemptEnded { step: state.steps[step as usize].key.clone(), number, result, cost_micros: 1 }
+        });
+    }
+    assert_eq!(state.phase, RunPhase::Ended(RunOutcome::Success));
+    assert_eq!(events, 10_001, "one event ends one step");
+    assert!(most <= 10, "{most} changes in one event");
+    assert!(changes <= 60_000, "{changes} changes in all");
+    assert!(state.index_is_true());
+    let cancel = Event::RetryRequested { what: Again::All, by: None };
+    super::apply(&mut state, &cancel, &ctx).unwrap();
+    let cancel = Event::CancelRequested { by: None, why: String::new() };
+    let row = super::apply(&mut state, &cancel, &ctx).unwrap();
+    assert!(row.changes.len() <= 3, "cancelling is one row of a few changes, not one for each step");
+}
+
 /// Says which seed it was when a test panics.
 struct Blame(u64);
 
@@ -112,7 +162,7 @@ impl Run {
         self.sent.push(event.clone());
         if let Ok(transition) = answer {
             self.laws(event, phase, &transition);
-            self.oracle.happen(event, &self.world);
+            self.oracle.happen(event, transition.at, &self.world);
         }
     }
 
