@@ -493,10 +493,11 @@ impl Oracle {
             _ => true,
         };
         loop {
-            let touched = |need: usize| chosen.contains(&need) || self.instances(need).any(|ix| chosen.contains(&ix));
+            let within = |ix: usize| self.instances(ix).any(|ix| chosen.contains(&ix));
+            let touched = |need: usize| chosen.contains(&need) || within(need);
             let behind = |&ix: &usize| {
-                !chosen.contains(&ix)
-                    && self.plan.steps[ix].needs.iter().any(|&need| touched(need as usize) && again(ix, need as usize))
+                let mut needs = self.plan.steps[ix].needs.iter().map(|&need| need as usize);
+                !chosen.contains(&ix) && needs.any(|need| touched(need) && (within(ix) || again(ix, need)))
             };
             let Some(next) = own.clone().find(behind) else { break };
             chosen.insert(next);
@@ -504,13 +505,8 @@ impl Oracle {
         let all = chosen.clone();
         chosen.retain(|&ix| self.steps[ix].parent.is_none_or(|parent| !all.contains(&parent)));
         let busy = |&ix: &usize| self.steps[ix].is_live() || self.instances(ix).any(|ix| self.steps[ix].is_live());
-        let early = |&ix: &usize| {
-            self.steps[ix].parent.is_some_and(|parent| {
-                self.plan.steps[parent].needs.iter().any(|&need| {
-                    chosen.contains(&(need as usize)) || !matches!(self.steps[need as usize].at, At::Done(_))
-                })
-            })
-        };
+        let open = |&need: &u32| !matches!(self.steps[need as usize].at, At::Done(_));
+        let early = |&ix: &usize| self.steps[ix].parent.is_some_and(|at| self.plan.steps[at].needs.iter().any(open));
         (!chosen.is_empty() && !chosen.iter().any(busy) && !chosen.iter().any(early)).then_some(chosen)
     }
 

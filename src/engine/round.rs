@@ -48,9 +48,9 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// An instance does not wait for needs, so it may not start over while one of its fan-out's is open or reopened.
+    /// An instance does not wait for needs, so it may not start over while one of its fan-out's is open.
     fn open_need_of_an_instance(&self, chosen: &Chosen) -> Option<StepIx> {
-        let open = |need: &StepIx| chosen.steps.contains(need) || self.state.steps[*need as usize].outcome().is_none();
+        let open = |need: &StepIx| self.state.steps[*need as usize].outcome().is_none();
         let fan_outs = chosen.steps.iter().filter_map(|&ix| self.state.steps[ix as usize].parent);
         fan_outs.flat_map(|fan_out| &self.state.plan.steps[fan_out as usize].needs).copied().find(open)
     }
@@ -103,7 +103,8 @@ impl Chosen {
     }
 
     /// Takes in the steps behind those that are chosen: what ended in a way that `also` names, what undoes a chosen
-    /// step, and what was on its way, since nothing may go on while a step that it needs starts over.
+    /// step, a fan-out with chosen instances, and what was on its way: nothing goes on while a step that it needs
+    /// starts over.
     fn follow(&mut self, state: &RunState, also: impl Fn(StepOutcome) -> bool) {
         let roots = self.steps.iter().filter(|&&ix| state.steps[ix as usize].parent.is_none());
         let mut open: Vec<StepIx> = roots.chain(&self.reopened).copied().collect();
@@ -111,7 +112,8 @@ impl Chosen {
             for &dependant in &state.plan.steps[ix as usize].dependants {
                 let again = match state.steps[dependant as usize].phase {
                     StepPhase::Ended(outcome) => {
-                        also(outcome) || state.plan.steps[dependant as usize].rollback_of == Some(ix)
+                        let undoes = state.plan.steps[dependant as usize].rollback_of == Some(ix);
+                        undoes || also(outcome) || self.reopened.contains(&dependant)
                     }
                     StepPhase::Waiting(WaitFor::Needs) => false,
                     StepPhase::Waiting(WaitFor::Approval | WaitFor::Gate | WaitFor::Turn)
