@@ -1,1 +1,107 @@
-//! The command line.
+//! The command line: which words there are, and what a process says at its end.
+//!
+//! Exit codes: 0 fine, 1 the run failed or the file is wrong, 2 wrong usage or settings.
+//!
+//! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
+
+mod health;
+pub mod log;
+mod serve;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use health::Health;
+pub use serve::SettingsArgs;
+
+use crate::config::Problem;
+
+/// A self-hosted GitHub App that drives the workflows of a repository as durable graphs of steps.
+#[derive(Debug, Parser)]
+#[command(name = "pointsman", version, arg_required_else_help = true, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Health(Health),
+    /// Print completions for a shell: `pointsman completions bash > /etc/bash_completion.d/pointsman`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong usage or settings: exit code 2.
+    Settings(Vec<Problem>),
+    /// It did not work, or what it looked at is wrong: exit code 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Failure {
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+
+    /// What the operator reads on standard error.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Settings(problems) => {
+                let one_each: Vec<String> = problems.iter().map(|problem| format!("  {problem}\n")).collect();
+                format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
+            }
+            Self::Failed(error) => format!("error: {error:#}\n"),
+        }
+    }
+}
+
+/// The whole program. Usage errors end the process here, with code 2.
+pub async fn main() -> ExitCode {
+    // The first to come: rustls panics where two providers are compiled in and none was chosen.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match Cli::parse().command.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to be told when standard error is closed.
+            let _ = io::stderr().write_all(failure.text().as_bytes());
+            failure.code().into()
+        }
+    }
+}
+
+impl Command {
+    async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Health(health) => health.run().await,
+            Self::Completions { shell } => completions(shell),
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pointsman", &mut script);
+    Ok(io::stdout().write_all(&script)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@
 //! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`] |
 //! | 3 | [`loops`] |
 //! | 4 | [`http`], [`runner`], [`playground`] |
-//! | 5 | [`config`], [`cli`], [`app`] |
+//! | 5 | [`config`], [`app`], [`cli`] |
 //!
 //! # Words
 //! | word | meaning |

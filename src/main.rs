@@ -1,2 +1,6 @@
 //! The binary; everything is in the library.
-fn main() {}
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    pointsman::cli::main().await
+}

@@ -232,9 +232,9 @@ impl Counts {
     }
 }
 
-/// The name of the environment in a gate's key `environment:<name>`.
+/// The name of the environment in a gate's key `environment:<repository>:<name>`.
 pub(super) fn environment_of(gate: &str) -> &str {
-    gate.split_once(':').map_or(gate, |(_, name)| name)
+    gate.splitn(3, ':').last().unwrap_or(gate)
 }
 
 pub(super) fn rank(planned: &plan::Step, ix: StepIx) -> Rank {

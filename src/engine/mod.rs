@@ -10,7 +10,9 @@
 
 pub mod change;
 pub mod effect;
+pub mod encode;
 pub mod event;
+pub mod gate;
 mod index;
 pub mod state;
 pub mod step;
@@ -25,6 +27,8 @@ mod schedule;
 mod scope;
 mod seats;
 mod timer;
+
+pub mod view;
 
 #[cfg(test)]
 mod oracle;
@@ -43,3 +47,4 @@ pub use schedule::agent_of;
 pub use scope::{StepScope, status_word};
 pub use state::RunState;
 pub use timer::{Timer, next_timer};
+pub use view::RunView;

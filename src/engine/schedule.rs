@@ -43,8 +43,10 @@ impl Draft<'_> {
         if status != Status::Success && !tolerant {
             return self.end_step(ix, StepOutcome::Cancelled(cause));
         }
-        let says =
-            planned.condition.as_ref().map(|condition| condition.truthy(&StepScope::new(self.state, ix, status)));
+        let says = planned
+            .condition
+            .as_ref()
+            .map(|condition| condition.truthy(&StepScope::new(self.state, ix, status, condition.steps_named())));
         match says {
             None | Some(Ok(true)) => self.ask_for_approval(ix),
             Some(Ok(false)) => self.end_step(ix, StepOutcome::SkippedByIf),
@@ -127,7 +129,7 @@ impl Draft<'_> {
         let step = &self.state.steps[ix as usize];
         match &self.state.plan_of(step).for_each {
             Some(list) if step.parent.is_none() => {
-                let list = list.eval(&StepScope::new(self.state, ix, Status::Success));
+                let list = list.eval(&StepScope::new(self.state, ix, Status::Success, list.steps_named()));
                 self.fan_out(ix, list);
             }
             Some(_) | None => self.set_step(ix, StepPhase::Waiting(WaitFor::Turn)),

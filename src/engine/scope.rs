@@ -1,5 +1,7 @@
 //! What the expressions of a step see: the facts of the run's birth, the steps, and the item of an instance.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::state::RunState;
@@ -11,13 +13,15 @@ pub struct StepScope<'a> {
     state: &'a RunState,
     step: StepIx,
     status: Status,
+    /// The steps that the expression names: only they are looked up.
+    named: BTreeSet<String>,
 }
 
 impl<'a> StepScope<'a> {
-    /// The scope of a step whose needs ended like this.
+    /// The scope of an expression of a step whose needs ended like this.
     #[must_use]
-    pub fn new(state: &'a RunState, step: StepIx, status: Status) -> Self {
-        Self { state, step, status }
+    pub fn new(state: &'a RunState, step: StepIx, status: Status, named: BTreeSet<String>) -> Self {
+        Self { state, step, status, named }
     }
 }
 
@@ -25,6 +29,8 @@ impl Scope for StepScope<'_> {
     fn value(&self, root: &str) -> Option<Value> {
         match root {
             "steps" => Some(self.steps()),
+            "workflow" => Some(Value::from(self.state.plan.workflow.as_str())),
+            "run" => Some(Value::from(self.state.id.to_string())),
             "item" => {
                 let item = self.state.steps.get(self.step as usize)?.item.as_ref()?;
                 serde_json::from_str(item).ok()
@@ -43,11 +49,11 @@ impl Scope for StepScope<'_> {
 }
 
 impl StepScope<'_> {
-    /// The steps that this one needs, by key: only they have surely ended.
+    /// The named steps, by key. That each of them comes before this one was checked when the file was read.
     fn steps(&self) -> Value {
-        let Some(step) = self.state.steps.get(self.step as usize) else { return Value::Null };
-        let needs = self.state.plan_of(step).needs.iter().filter_map(|&need| self.state.steps.get(need as usize));
-        Value::Object(needs.map(|need| (need.key.to_string(), seen(need))).collect())
+        let find = |name: &String| self.state.steps.get(self.state.find(&name.parse().ok()?)? as usize);
+        let named = self.named.iter().filter_map(find).map(|step| (step.key.to_string(), seen(step)));
+        Value::Object(named.collect())
     }
 }
 

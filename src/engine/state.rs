@@ -318,7 +318,8 @@ pub struct RunClock {
     pub stopped_micros: u64,
 }
 
-/// A gate by name, unique within an installation: `group:ci:7`.
+/// A gate by name, unique within an installation: `group:<repository>:<workflow>:<value>`,
+/// `environment:<repository>:<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, CborLen)]
 #[cbor(transparent)]
 pub struct GateKey(#[n(0)] pub String);

@@ -1,1 +1,26 @@
-//! What GitHub should show: desired checks and their difference from what it shows.
+//! What GitHub should show of a commit: derived from runs and reasons, never emitted by them.
+//!
+//! Check runs are not effects. What a commit should show is a function of the state; a loop compares it with what was
+//! sent last and writes the difference. So a lost write heals, a burst costs one write, and nothing goes backwards.
+//!
+//! *Invariant:* a workflow that reports on a commit gets a conclusion there, whatever happens.
+//! *Invariant:* nothing passes by not running: `skipped` and `neutral` come only from a workflow's own filters and
+//! from steps that say so themselves.
+
+mod check;
+mod config;
+mod diff;
+mod dirty;
+mod markdown;
+mod reason;
+mod run;
+mod step;
+
+pub use check::{Annotation, Button, Check, Conclusion, Level, Status, StepReport};
+pub use config::{CONFIG_CHECK, FileProblems, config_check};
+pub use diff::{Shown, Write, diff};
+pub use dirty::{Dirty, dirty};
+pub use markdown::{cut, escape, fence};
+pub use reason::{Reason, reason_check};
+pub use run::{Notes, names, run_check, workflow_check};
+pub use step::{step_check, step_check_name};

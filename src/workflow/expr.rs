@@ -130,23 +130,34 @@ impl Expr {
         names
     }
 
+    /// What it reaches for: a root, and the names behind it as far as they stand in the text. `pr` and `title` of
+    /// `pr.title`, `steps`, `a` and `outputs` of `steps['a'].outputs[0]`.
+    #[must_use]
+    pub fn reaches(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reaches = Vec::new();
+        eval::walk(&self.node, &mut |node| {
+            let Node::Access { base, path } = node else { return };
+            let Node::Name { name, .. } = base.as_ref() else { return };
+            reaches.push((name.as_str(), path.iter().map_while(written).collect()));
+        });
+        reaches
+    }
+
     /// The steps that it names: `lint` of `steps.lint.outputs` and of `steps['lint']`.
     #[must_use]
     pub fn steps_named(&self) -> BTreeSet<String> {
-        let mut steps = BTreeSet::new();
-        eval::walk(&self.node, &mut |node| steps.extend(step_named(node).map(str::to_owned)));
-        steps
+        let reaches = self.reaches().into_iter().filter(|(root, _)| *root == "steps");
+        reaches.filter_map(|(_, path)| path.first().map(|step| (*step).to_owned())).collect()
     }
 
     /// Whether it reaches into `steps` by other means than a name that stands in it, so that any step may be meant.
     #[must_use]
     pub fn any_step_meant(&self) -> bool {
-        let (mut roots, mut named) = (0, 0);
+        let mut roots = 0;
         eval::walk(&self.node, &mut |node| {
-            roots += usize::from(is_steps(node));
-            named += usize::from(step_named(node).is_some());
+            roots += usize::from(matches!(node, Node::Name { name, .. } if name == "steps"));
         });
-        roots > named
+        roots > self.reaches().iter().filter(|(root, path)| *root == "steps" && !path.is_empty()).count()
     }
 
     fn any(&self, mut wanted: impl FnMut(&Node) -> bool) -> bool {
@@ -156,16 +167,11 @@ impl Expr {
     }
 }
 
-fn is_steps(node: &Node) -> bool {
-    matches!(node, Node::Name { name, .. } if name == "steps")
-}
-
-fn step_named(node: &Node) -> Option<&str> {
-    let Node::Access { base, path } = node else { return None };
-    match path.first() {
-        Some(Hop::Property(name)) if is_steps(base) => Some(name),
-        Some(Hop::Index(Node::Literal(Value::String(name)))) if is_steps(base) => Some(name),
-        _ => None,
+/// The name of a hop that stands in the text.
+fn written(hop: &Hop) -> Option<&str> {
+    match hop {
+        Hop::Property(name) | Hop::Index(Node::Literal(Value::String(name))) => Some(name),
+        Hop::Index(_) | Hop::Star => None,
     }
 }
 

@@ -1,5 +1,30 @@
-//! The workflow language: files, problems, expressions, plans.
+//! The workflow language: from the text of `.workflows/<id>.yml` to a checked plan, or to every problem at once.
+//!
+//! ```text
+//! text → file (a tree with places) → parse, steps, work (lowering) → planner (the graph) → plan
+//!                                      ↘ trigger, pattern             ↘ names (what expressions see)
+//! ```
+//!
+//! *Invariant:* reading a file is pure and total: hostile text gives problems, never a panic, and its size, depth and
+//! every list in it are bounded by named constants.
+//! *Invariant:* nothing in a file is ignored: what is not understood is an error.
 
+pub mod builtin;
+pub mod defaults;
 pub mod expr;
+pub mod file;
+pub mod names;
+pub mod parse;
+pub mod pattern;
 pub mod plan;
+pub mod planner;
+pub mod policy;
+pub mod problem;
+pub mod read;
+pub mod steps;
 mod suggest;
+pub mod trigger;
+pub(crate) mod units;
+pub mod work;
+
+pub use parse::{Workflow, parse};

@@ -47,6 +47,9 @@ pub struct Plan {
     /// Which steps get a check of their own.
     #[serde(default)]
     pub checks: Checks,
+    /// What people are offered when a step failed: `rollback`, `retry`, `skip` …
+    #[serde(default)]
+    pub recovery_actions: Vec<String>,
     /// The longest chain of timeouts through the graph, in order.
     #[serde(default)]
     pub critical_path: Vec<PlanIx>,
@@ -282,6 +285,9 @@ pub struct Notifications {
     /// When it ends badly.
     #[serde(default)]
     pub on_failure: bool,
+    /// Whether it is told as urgent.
+    #[serde(default)]
+    pub critical: bool,
     /// Where: `slack`, `email`, `sms`, `webhook`.
     #[serde(default)]
     pub channels: Vec<String>,

@@ -1,7 +1,9 @@
 //! *Did you mean*: the known word that a person most likely wanted to write.
 
 /// Words longer than this are not compared: nobody mistypes them, and the work grows with the square.
-const WORD_BYTES_MAX: usize = 64;
+const WORD_BYTES_MAX: usize = 40;
+/// Known words beyond this many are not compared with.
+const KNOWN_MAX: usize = 200;
 
 /// The closest of `known` to `word`, if one is close enough to be a slip of the fingers.
 pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -15,7 +17,7 @@ pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         3..=5 => 2,
         _ => 3,
     };
-    let near = known.into_iter().filter(|known| known.len() <= WORD_BYTES_MAX);
+    let near = known.into_iter().take(KNOWN_MAX).filter(|known| known.len().abs_diff(word.len()) <= allowed);
     let scored = near.map(|known| (distance(&word, &fold(known)), known));
     scored.filter(|&(d, known)| d <= allowed && d < known.len().max(2)).min_by_key(|&(d, _)| d).map(|(_, known)| known)
 }

@@ -35,6 +35,7 @@ pub(in crate::engine) fn empty() -> Plan {
         notifications: Notifications::default(),
         checks: Checks::default(),
         critical_path: Vec::new(),
+        recovery_actions: Vec::new(),
     }
 }
 

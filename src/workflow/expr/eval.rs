@@ -169,8 +169,8 @@ impl<'a> Evaluator<'a> {
                 let between = rest.first().map_or(",".to_owned(), |value| call::to_text(value));
                 Ok(self.join(list, &between).map(Value::String))
             }
-            (Function::ToJson, [value]) => Ok(self.to_json(value).map(Value::String)),
-            (Function::FromJson, [text]) => Ok(self.from_json(&call::to_text(text))),
+            (Function::ToJson, [value]) => Ok(self.write_json(value).map(Value::String)),
+            (Function::FromJson, [text]) => Ok(self.read_json(&call::to_text(text))),
             // The parser has counted the arguments.
             _ => Ok(Err("wrong number of arguments".to_owned())),
         }
@@ -188,12 +188,12 @@ impl<'a> Evaluator<'a> {
         Ok(written)
     }
 
-    fn to_json(&mut self, value: &Value) -> Result<String, String> {
+    fn write_json(&mut self, value: &Value) -> Result<String, String> {
         let text = serde_json::to_string_pretty(value).map_err(|error| format!("toJSON: {error}"))?;
         self.spend(text.len()).map(|()| text)
     }
 
-    fn from_json(&mut self, text: &str) -> Result<Value, String> {
+    fn read_json(&mut self, text: &str) -> Result<Value, String> {
         self.spend(text.len())?;
         serde_json::from_str(text).map_err(|error| format!("fromJSON: this is no JSON: {error}"))
     }

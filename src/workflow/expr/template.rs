@@ -51,6 +51,31 @@ impl Template {
         })
     }
 
+    /// The one expression that gives the same: `a-${{ x }}` is `format('a-{0}', x)`.
+    ///
+    /// # Errors
+    /// When it would be too long.
+    pub fn into_expr(self) -> Result<Expr, Error> {
+        if let [Part::Expr(expr)] = self.parts.as_slice() {
+            return Ok(expr.clone());
+        }
+        let (mut pattern, mut arguments) = (String::new(), String::new());
+        let mut count = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => {
+                    pattern.push_str(&text.replace('\'', "''").replace('{', "{{").replace('}', "}}"));
+                }
+                Part::Expr(expr) => {
+                    pattern.push_str(&format!("{{{count}}}"));
+                    arguments.push_str(&format!(", {}", expr.source()));
+                    count += 1;
+                }
+            }
+        }
+        Expr::bare(&format!("format('{pattern}'{arguments})"))
+    }
+
     /// The text with every expression replaced by its value.
     ///
     /// # Errors

@@ -1,0 +1,1 @@
+CREATE INDEX repository_name ON repository (name)

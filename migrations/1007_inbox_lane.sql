@@ -1,0 +1,1 @@
+CREATE INDEX inbox_lane ON inbox (installation, repo, lane, pending, id)

@@ -1,0 +1,1 @@
+CREATE INDEX inbox_pending ON inbox (pending, received_at)

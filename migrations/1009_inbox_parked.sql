@@ -1,0 +1,1 @@
+CREATE INDEX inbox_parked ON inbox (parked_at)

@@ -1,0 +1,1 @@
+CREATE INDEX inbox_done ON inbox (done_at)

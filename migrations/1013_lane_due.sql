@@ -1,0 +1,1 @@
+CREATE INDEX lane_due ON lane (due_at)

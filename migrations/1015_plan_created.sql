@@ -1,0 +1,1 @@
+CREATE INDEX plan_created ON plan (created_at)

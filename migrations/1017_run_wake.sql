@@ -1,0 +1,1 @@
+CREATE INDEX run_wake ON run (wake_at)

@@ -1,0 +1,1 @@
+CREATE INDEX run_live ON run (live, installation, id)

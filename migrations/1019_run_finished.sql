@@ -1,0 +1,1 @@
+CREATE INDEX run_finished ON run (finished_at)

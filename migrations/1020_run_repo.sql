@@ -1,0 +1,1 @@
+CREATE INDEX run_repo ON run (installation, repo, id)

@@ -1,0 +1,1 @@
+CREATE INDEX run_pull ON run (installation, repo, pull, id)

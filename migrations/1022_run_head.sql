@@ -1,0 +1,1 @@
+CREATE INDEX run_head ON run (installation, repo, sha, id)

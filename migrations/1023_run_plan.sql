@@ -1,0 +1,1 @@
+CREATE INDEX run_plan ON run (installation, plan)

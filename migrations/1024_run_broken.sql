@@ -1,0 +1,1 @@
+CREATE INDEX run_broken ON run (broken)

@@ -1,0 +1,1 @@
+CREATE INDEX attempt_queue ON attempt (state, agent, held, due_at)

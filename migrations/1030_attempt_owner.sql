@@ -1,0 +1,1 @@
+CREATE INDEX attempt_owner ON attempt (owner, stop)

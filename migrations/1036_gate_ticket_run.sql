@@ -1,0 +1,1 @@
+CREATE INDEX gate_ticket_run ON gate_ticket (installation, run)

@@ -1,0 +1,1 @@
+CREATE INDEX gate_ticket_old ON gate_ticket (scope, granted_at)

@@ -1,0 +1,1 @@
+CREATE INDEX head_due ON head (due_at)

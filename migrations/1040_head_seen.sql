@@ -1,0 +1,1 @@
+CREATE INDEX head_seen ON head (seen_at)

@@ -1,0 +1,1 @@
+CREATE INDEX effect_due ON effect (due_at)

@@ -1,0 +1,1 @@
+CREATE INDEX effect_ended ON effect (ended_at)

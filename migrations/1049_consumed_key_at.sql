@@ -1,0 +1,1 @@
+CREATE INDEX consumed_key_at ON consumed_key (at)

@@ -1,0 +1,384 @@
+//! Runs as the loops see them: load, decide, commit, remember. The only place that calls the engine.
+//!
+//! The cache holds committed state and at most one transition on its way; whatever goes wrong drops what is cached, and
+//! the next look loads the journal again. So there is no second path for recovery: it is a cache miss.
+//!
+//! *Invariant:* nobody sees a state that is not committed.
+//! *Invariant:* a panic of the engine quarantines one run; the process and all other runs go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use moka::future::Cache;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
+use tracing::{error, warn};
+
+use super::rows;
+use crate::engine::{Ctx, Event, Rejected, RunState, Transition, apply, encode, next_timer};
+use crate::ids::{AgentName, AttemptId, RunId, random_bytes};
+use crate::report::dirty;
+use crate::store::{
+    Beside, Bundle, Claim, Consumed, DirtyCheck, Door, GateWrite, HeadWrite, HoldWrite, Incarnation, PlanHash, Store,
+    Verdict,
+};
+use crate::time::{Clock, Timestamp};
+use crate::wake::{Loop, Wakes};
+use crate::workflow::plan::Plan;
+
+/// Runs that are kept in memory.
+const CACHE_RUNS_MAX: u64 = 1_000;
+/// How often a decision is made again after somebody else was first.
+const RACES_MAX: u32 = 8;
+/// A checkpoint is written when the journal behind the last one is larger than it, and at least this large.
+const CHECKPOINT_BYTES_MIN: usize = 64 << 10;
+/// Started attempts on their way to the dispatcher; one that finds no room is found in the database a little later.
+pub const HANDOFF_MAX: usize = 10_000;
+
+/// Runs, by way of the cache. Cheap to clone.
+#[derive(Clone)]
+pub struct Runs(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    door: Door,
+    clock: Clock,
+    wakes: Wakes,
+    replica: Incarnation,
+    eager: BTreeSet<AgentName>,
+    handoff: mpsc::Sender<Handoff>,
+    cache: Cache<RunId, Arc<Slot>>,
+    /// Workflow checks whose table changed and nothing else: soon enough within the minute.
+    tables: Mutex<BTreeSet<DirtyCheck>>,
+}
+
+type Slot = AsyncMutex<Option<Cached>>;
+
+struct Cached {
+    state: RunState,
+    plan: PlanHash,
+    /// Bytes of the journal behind the last checkpoint, and bytes of that checkpoint.
+    tail: usize,
+    checkpoint: usize,
+}
+
+/// An attempt that started in the transition that freed its step: this replica sends it, at once.
+#[derive(Debug)]
+pub struct Handoff {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// What the agent shows when it calls back; the database has only its hash.
+    pub token: [u8; 32],
+}
+
+/// One event for one run, and what is written with it.
+pub struct Act {
+    /// The run.
+    pub run: RunId,
+    /// What happened to it.
+    pub event: Event,
+    /// For a new run: its plan, stored already.
+    pub birth: Option<(Arc<Plan>, PlanHash)>,
+    /// A gate's rows beside those that follow from the event: the ticket of a grant.
+    pub gates: Vec<GateWrite>,
+    /// The claim on a queued attempt, with its token.
+    pub claim: Option<(AttemptId, [u8; 32])>,
+    /// Speakers that change.
+    pub heads: Vec<HeadWrite>,
+    /// A report of an attempt, by its key.
+    pub blobs: Vec<crate::store::BlobWrite>,
+}
+
+impl Act {
+    /// An event for a run, and nothing beside it.
+    #[must_use]
+    pub fn new(run: RunId, event: Event) -> Self {
+        Self { run, event, birth: None, gates: Vec::new(), claim: None, heads: Vec::new(), blobs: Vec::new() }
+    }
+}
+
+/// What lands together with the acts, or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Together {
+    /// What caused it.
+    pub consumed: Vec<Consumed>,
+    /// Holds of pull requests that change.
+    pub holds: Vec<HoldWrite>,
+    /// What belongs to no run.
+    pub beside: Beside,
+}
+
+/// What became of acts.
+#[derive(Debug)]
+#[must_use]
+pub enum Done {
+    /// Durable. Acts that the engine rejected are not in it; the others are, by run.
+    Committed(BTreeMap<RunId, Result<Transition, Rejected>>),
+    /// This had changed meanwhile, or was used up: somebody else did it, or it must be decided anew.
+    Lost(Vec<Claim>),
+}
+
+/// A run that cannot be read or was quarantined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run {run} is left alone: {why}")]
+pub struct Broken {
+    /// The run.
+    pub run: RunId,
+    /// Why.
+    pub why: String,
+}
+
+impl Runs {
+    /// Runs over this store, written through this door.
+    #[must_use]
+    pub fn new(
+        (store, door): (Store, Door),
+        (clock, wakes): (Clock, Wakes),
+        replica: Incarnation,
+        eager: BTreeSet<AgentName>,
+    ) -> (Self, mpsc::Receiver<Handoff>) {
+        let (handoff, handed) = mpsc::channel(HANDOFF_MAX);
+        let cache = Cache::builder().max_capacity(CACHE_RUNS_MAX).build();
+        let inner = Inner { store, door, clock, wakes, replica, eager, handoff, cache, tables: Mutex::default() };
+        (Self(Arc::new(inner)), handed)
+    }
+
+    /// Looks at a run; nothing when it does not exist.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the run is [`Broken`].
+    pub async fn read<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
+        let mut slot = self.lock(run).await;
+        if slot.is_none() {
+            *slot = self.load(run).await?;
+        }
+        Ok(slot.as_ref().map(|cached| look(&cached.state)))
+    }
+
+    /// Tells a run what happened to it. `None`: there is no such run.
+    ///
+    /// # Errors
+    /// As [`Runs::commit`].
+    pub async fn tell(&self, run: RunId, event: Event) -> anyhow::Result<Option<Result<Transition, Rejected>>> {
+        match self.commit(vec![Act::new(run, event)], Together::default()).await? {
+            Done::Committed(mut all) => Ok(all.remove(&run)),
+            Done::Lost(_) => bail!("a single event lost {RACES_MAX} races"),
+        }
+    }
+
+    /// Decides and writes acts, at most one for each run, together with what belongs to them.
+    ///
+    /// # Errors
+    /// When the database does not take it, or a run is [`Broken`].
+    pub async fn commit(&self, mut acts: Vec<Act>, together: Together) -> anyhow::Result<Done> {
+        acts.sort_by_key(|act| act.run);
+        for _ in 0..RACES_MAX {
+            let mut slots = Vec::with_capacity(acts.len());
+            for act in &acts {
+                slots.push(self.lock(act.run).await);
+            }
+            match self.attempt(&acts, &together, &mut slots).await {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => slots.iter_mut().for_each(|slot| **slot = None),
+                Err(error) => {
+                    slots.iter_mut().for_each(|slot| **slot = None);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Done::Lost(Vec::new()))
+    }
+
+    /// One try. `None`: another replica moved a run first, so it is loaded and decided anew.
+    async fn attempt(
+        &self,
+        acts: &[Act],
+        together: &Together,
+        slots: &mut [OwnedMutexGuard<Option<Cached>>],
+    ) -> anyhow::Result<Option<Done>> {
+        let mut all = BTreeMap::new();
+        let mut written = Vec::new();
+        let mut bundle = Bundle {
+            consumed: together.consumed.clone(),
+            holds: together.holds.clone(),
+            beside: Beside { at: self.0.clock.now(), ..together.beside.clone() },
+            ..Bundle::default()
+        };
+        for (act, slot) in acts.iter().zip(slots.iter_mut()) {
+            if slot.is_none() {
+                **slot = match &act.birth {
+                    Some((plan, hash)) => Some(Cached::unborn(act.run, plan.clone(), *hash)),
+                    None => self.load(act.run).await?,
+                };
+            }
+            let Some(cached) = slot.as_mut() else { continue };
+            let before = cached.state.seq;
+            let decided = self.decide(act, cached).await?;
+            if let Ok(transition) = &decided
+                && !transition.changes.is_empty()
+            {
+                let row = encode::row(&encode::Row { event: act.event.clone(), changes: transition.changes.clone() });
+                let tokens = tokens(act, &cached.state, transition);
+                bundle.transitions.extend(rows::transition(&rows::Parts {
+                    act,
+                    state: &cached.state,
+                    plan: cached.plan,
+                    before,
+                    transition,
+                    body: &row,
+                    tokens: &tokens,
+                    replica: self.0.replica,
+                }));
+                written.push((act.run, row.len(), tokens));
+            }
+            all.insert(act.run, decided);
+        }
+        if bundle.is_empty() {
+            return Ok(Some(Done::Committed(all)));
+        }
+        match self.0.door.commit(bundle).await.context("Failed to persist workflow state")? {
+            Verdict::Committed => {
+                self.committed(slots, &all, written);
+                Ok(Some(Done::Committed(all)))
+            }
+            Verdict::Lost(claims) if rows::only_runs(&claims) => Ok(None),
+            Verdict::Lost(claims) => {
+                slots.iter_mut().for_each(|slot| **slot = None);
+                Ok(Some(Done::Lost(claims)))
+            }
+            Verdict::Failed(why) => bail!("Failed to persist workflow state: {why}"),
+            Verdict::Unknown => bail!("Failed to persist workflow state: the database did not say whether it did"),
+        }
+    }
+
+    /// Asks the engine. A panic there quarantines the run.
+    async fn decide(&self, act: &Act, cached: &mut Cached) -> anyhow::Result<Result<Transition, Rejected>> {
+        let jitter = u64::from_ne_bytes(random_bytes());
+        let ctx = Ctx { at: self.0.clock.now(), jitter, eager: &self.0.eager };
+        let decided = catch_unwind(AssertUnwindSafe(|| apply(&mut cached.state, &act.event, &ctx)));
+        match decided {
+            Ok(decided) => Ok(decided),
+            Err(_) => {
+                error!(run.id = %act.run, event.kind = act.event.kind(), "the engine panicked; the run is quarantined");
+                self.0.store.quarantine(act.run, "the engine panicked").await?;
+                Err(Broken { run: act.run, why: "the engine panicked".to_owned() }.into())
+            }
+        }
+    }
+
+    /// Remembers what is durable now and wakes whoever has something to do.
+    fn committed(
+        &self,
+        slots: &mut [OwnedMutexGuard<Option<Cached>>],
+        all: &BTreeMap<RunId, Result<Transition, Rejected>>,
+        written: Vec<(RunId, usize, Vec<(AttemptId, [u8; 32])>)>,
+    ) {
+        let mut woken = BTreeSet::new();
+        for (run, bytes, tokens) in written {
+            for (attempt, token) in tokens {
+                if self.0.handoff.try_send(Handoff { attempt, token }).is_err() {
+                    woken.insert(Loop::Dispatch);
+                }
+            }
+            let cached = slots.iter_mut().filter_map(|slot| slot.as_mut()).find(|cached| cached.state.id == run);
+            let (Some(cached), Some(Ok(transition))) = (cached, all.get(&run)) else { continue };
+            cached.tail += bytes;
+            if cached.tail > cached.checkpoint.max(CHECKPOINT_BYTES_MIN) {
+                self.checkpoint(cached);
+            }
+            rows::wakes(transition, &mut woken);
+            let touched = dirty(&cached.state, &transition.changes);
+            if !touched.now.is_empty() {
+                woken.insert(Loop::Reconcile);
+            }
+            if touched.table {
+                let mut tables = self.0.tables.lock().unwrap_or_else(PoisonError::into_inner);
+                tables.extend(rows::workflow_check(&cached.state));
+            }
+            if next_timer(&cached.state).is_some() {
+                woken.insert(Loop::Advance);
+            }
+        }
+        woken.into_iter().for_each(|which| self.0.wakes.wake(which));
+    }
+
+    /// Workflow checks whose table changed since this was asked last.
+    #[must_use]
+    pub fn take_tables(&self) -> BTreeSet<DirtyCheck> {
+        std::mem::take(&mut *self.0.tables.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Saves the state beside the journal, off the path of whoever waits. It never decides, so failing is harmless.
+    fn checkpoint(&self, cached: &mut Cached) {
+        let bytes = encode::checkpoint(&cached.state);
+        cached.tail = 0;
+        cached.checkpoint = bytes.len();
+        let (store, run, seq) = (self.0.store.clone(), cached.state.id, cached.state.seq);
+        tokio::spawn(async move {
+            if let Err(error) = store.write_checkpoint(run, seq, &bytes).await {
+                warn!(run.id = %run, error = %error, "a checkpoint was not written; loading this run takes longer");
+            }
+        });
+    }
+
+    async fn lock(&self, run: RunId) -> OwnedMutexGuard<Option<Cached>> {
+        let slot = self.0.cache.get_with(run, async { Arc::default() }).await;
+        slot.lock_owned().await
+    }
+
+    /// Loads a run: its checkpoint, if that can be read, and the journal behind it.
+    async fn load(&self, run: RunId) -> anyhow::Result<Option<Cached>> {
+        let Some(loaded) = self.0.store.load_run(run).await? else { return Ok(None) };
+        if let Some(why) = &loaded.row.broken {
+            return Err(Broken { run, why: why.clone() }.into());
+        }
+        let body = self.0.store.plan(run.installation, loaded.row.plan).await?;
+        let body = body.with_context(|| format!("the plan of run {run} is missing"))?;
+        let plan: Arc<Plan> = Arc::new(serde_json::from_slice(&body).context("the plan of a run")?);
+        let tail: usize = loaded.tail.iter().map(|event| event.body.len()).sum();
+        let checkpoint = loaded.checkpoint.as_ref().map_or(0, |(_, body)| body.len());
+        let folded = catch_unwind(AssertUnwindSafe(|| fold(run, plan, &loaded)));
+        let unreadable = |why: String| Broken { run, why };
+        let state = folded.map_err(|_| unreadable("folding its journal panicked".to_owned()))?.map_err(unreadable)?;
+        Ok(Some(Cached { state, plan: loaded.row.plan, tail, checkpoint }))
+    }
+}
+
+/// The push tokens of the attempts that start with this transition: drawn for eager ones, brought along by a claim.
+fn tokens(act: &Act, state: &RunState, transition: &Transition) -> Vec<(AttemptId, [u8; 32])> {
+    let eager = rows::started(state, transition).map(|attempt| (attempt, random_bytes()));
+    eager.chain(act.claim.clone()).collect()
+}
+
+/// Folds a journal over a checkpoint, or over nothing.
+fn fold(run: RunId, plan: Arc<Plan>, loaded: &crate::store::Loaded) -> Result<RunState, String> {
+    let saved = loaded.checkpoint.as_ref().and_then(|(_, body)| encode::read_checkpoint(body).ok());
+    let mut state = match saved {
+        Some(data) => RunState::restore(run, plan, data),
+        None => RunState::unborn(run, plan),
+    };
+    for event in &loaded.tail {
+        if event.seq <= state.seq {
+            continue;
+        }
+        if event.seq != state.seq + 1 {
+            return Err(format!("its journal has no row {}", state.seq + 1));
+        }
+        let row = encode::read_row(&event.body).map_err(|error| format!("row {}: {error}", event.seq))?;
+        state.fold(event.at, &row.changes);
+    }
+    Ok(state)
+}
+
+impl Cached {
+    fn unborn(run: RunId, plan: Arc<Plan>, hash: PlanHash) -> Self {
+        Self { state: RunState::unborn(run, plan), plan: hash, tail: 0, checkpoint: 0 }
+    }
+}
+
+/// When the run is to be looked at next.
+#[must_use]
+pub fn wake_at(state: &RunState) -> Option<Timestamp> {
+    next_timer(state).map(|(at, _)| at)
+}

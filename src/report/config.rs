@@ -1,0 +1,69 @@
+//! The check `pointsman / config`: what is wrong with the workflow files of a pull request, on the lines themselves.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::{Annotation, Check, Conclusion, Level, Status};
+use super::markdown::{cut, escape};
+
+/// Its name; the same in every repository.
+pub const CONFIG_CHECK: &str = "pointsman / config";
+
+/// One workflow file of a commit, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileProblems {
+    /// From the root of the repository.
+    pub path: String,
+    /// What is wrong, on its lines; empty when the file is fine.
+    pub problems: Vec<Annotation>,
+}
+
+/// The check for the files of one commit, which count once they are merged into `branch`.
+#[must_use]
+pub fn config_check(files: &[FileProblems], branch: &str, sha: &str) -> Check {
+    let bad: Vec<&FileProblems> =
+        files.iter().filter(|f| f.problems.iter().any(|p| p.level == Level::Failure)).collect();
+    let annotations: Vec<Annotation> = files.iter().flat_map(|file| file.problems.iter().cloned()).collect();
+    let mut summary = String::new();
+    for file in files {
+        let icon = if bad.contains(&file) { "❌" } else { "✅" };
+        let _ = writeln!(summary, "- {icon} `{}`", file.path.replace('`', "'"));
+        for problem in &file.problems {
+            let _ = writeln!(summary, "  - line {}: {}", problem.start_line, escape(&problem.message));
+        }
+    }
+    let _ = writeln!(summary, "\nThese files count when they are merged into `{}`.", branch.replace('`', "'"));
+    if let Some(name) = files.iter().find(|file| !bad.contains(file)).and_then(|file| workflow_name(&file.path)) {
+        let _ =
+            writeln!(summary, "Somebody with write may try one before: `/run {} --ref {}`", escape(name), escape(sha));
+    }
+    let (conclusion, title) = match bad.as_slice() {
+        [] => (Conclusion::Success, format!("{} fine", count(files.len()))),
+        bad => (Conclusion::Failure, format!("{} of {} wrong", bad.len(), count(files.len()))),
+    };
+    Check {
+        name: CONFIG_CHECK.to_owned(),
+        status: Status::Completed(conclusion),
+        title,
+        summary: cut(summary),
+        text: None,
+        annotations,
+        buttons: Vec::new(),
+        started: None,
+        ended: None,
+    }
+}
+
+fn count(files: usize) -> String {
+    match files {
+        0 => "No workflow file any more:".to_owned(),
+        1 => "1 workflow file".to_owned(),
+        n => format!("{n} workflow files"),
+    }
+}
+
+fn workflow_name(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).filter(|name| *name != "config")
+}

@@ -1,0 +1,231 @@
+//! The checks of a run: the workflow check that stands for all of it, and those of its steps.
+
+use std::fmt::Write as _;
+
+use super::check::{Button, Check, Conclusion, Status, StepReport};
+use super::markdown::{cut, escape};
+use super::step::{held, row, step_check, step_check_name, table};
+use crate::engine::state::{HoldKind, RunOutcome, RunPhase};
+use crate::engine::step::{StepOutcome, StepPhase, WaitFor};
+use crate::engine::view::RunView;
+use crate::time::human;
+use crate::workflow::plan::Checks;
+
+/// At most so many steps of a workflow get a check of their own; the others are rows of the workflow check.
+const STEP_CHECKS_MAX: usize = 50;
+
+/// What a workflow check says beside what the run itself tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Where the definition came from and what to know about it, in Markdown of ours.
+    pub definition: Option<String>,
+    /// The whole commit, for lines to copy.
+    pub sha: String,
+}
+
+/// The names of all checks that a run shows now, the workflow check first.
+#[must_use]
+pub fn names(run: &RunView<'_>) -> Vec<String> {
+    let workflow = &run.state.plan.workflow;
+    let mut names = vec![workflow.to_string()];
+    let shown = run.steps().filter(|step| shows(run, step.ix) && step_check(run, *step, None).is_some());
+    names.extend(shown.map(|step| step_check_name(workflow, &step.step().key)));
+    names
+}
+
+/// What one name of a run should show; nothing when the name has no check, or not yet.
+#[must_use]
+pub fn run_check(run: &RunView<'_>, name: &str, report: Option<&StepReport>, notes: &Notes) -> Option<Check> {
+    let workflow = run.state.plan.workflow.as_str();
+    if name == workflow {
+        return Some(workflow_check(run, notes));
+    }
+    let key = name.strip_prefix(workflow)?.strip_prefix(" / ")?;
+    let ix = run.state.find(&key.parse().ok()?)?;
+    let step = run.step(ix).filter(|_| shows(run, ix))?;
+    step_check(run, step, report)
+}
+
+/// Whether a step gets a check of its own.
+fn shows(run: &RunView<'_>, ix: u32) -> bool {
+    let state = run.state;
+    let Some(step) = state.steps.get(ix as usize) else { return false };
+    let failed = matches!(step.phase, StepPhase::Ended(StepOutcome::Failure | StepOutcome::TimedOut))
+        || step.phase == StepPhase::Waiting(WaitFor::Approval);
+    step.parent.is_none()
+        && (ix as usize) < STEP_CHECKS_MAX
+        && match state.plan.checks {
+            Checks::EachStep => true,
+            Checks::Failed => failed,
+            Checks::Workflow => false,
+        }
+}
+
+/// The check that stands for the whole workflow.
+#[must_use]
+pub fn workflow_check(run: &RunView<'_>, notes: &Notes) -> Check {
+    let state = run.state;
+    let status = status(run);
+    let retry = matches!(status, Status::Completed(Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled))
+        && !superseded(state.phase);
+    let buttons = match status {
+        Status::Completed(Conclusion::ActionRequired) => vec![Button::ApproveCommit],
+        _ if retry => vec![Button::Retry],
+        _ => Vec::new(),
+    };
+    let started = state.steps.iter().filter_map(|step| step.started).min();
+    Check {
+        name: state.plan.workflow.to_string(),
+        status,
+        title: title(run),
+        summary: cut(summary(run, notes)),
+        text: None,
+        annotations: Vec::new(),
+        buttons,
+        started,
+        ended: matches!(status, Status::Completed(_)).then_some(state.at),
+    }
+}
+
+fn superseded(phase: RunPhase) -> bool {
+    matches!(phase, RunPhase::Ended(RunOutcome::Superseded | RunOutcome::Dropped | RunOutcome::HandedOver))
+}
+
+fn status(run: &RunView<'_>) -> Status {
+    match run.state.phase {
+        RunPhase::Asking | RunPhase::Running if run.state.holds.contains_key(&HoldKind::Trust) => {
+            Status::Completed(Conclusion::ActionRequired)
+        }
+        RunPhase::Asking => Status::Queued,
+        RunPhase::Running | RunPhase::Stopping(_) => Status::InProgress,
+        RunPhase::Ended(outcome) => Status::Completed(match outcome {
+            RunOutcome::Success if only_neutral(run) => Conclusion::Neutral,
+            RunOutcome::Success => Conclusion::Success,
+            RunOutcome::Failure => Conclusion::Failure,
+            RunOutcome::TimedOut => Conclusion::TimedOut,
+            RunOutcome::Cancelled | RunOutcome::Superseded | RunOutcome::Dropped | RunOutcome::HandedOver => {
+                Conclusion::Cancelled
+            }
+        }),
+    }
+}
+
+/// Steps ran, and none of them had an opinion: neither has the workflow.
+fn only_neutral(run: &RunView<'_>) -> bool {
+    let outcomes = || run.state.steps.iter().filter(|step| !step.retired).filter_map(|step| step.outcome());
+    outcomes().any(|outcome| outcome == StepOutcome::Neutral)
+        && !outcomes().any(|outcome| outcome == StepOutcome::Success)
+}
+
+fn title(run: &RunView<'_>) -> String {
+    let state = run.state;
+    let counts = run.progress().counts;
+    let (done, all) = (counts.ended(), counts.all());
+    let took = human(run.took());
+    match state.phase {
+        RunPhase::Asking | RunPhase::Running => match run.hold() {
+            Some(hold) => match hold.kind {
+                HoldKind::Trust => "Somebody with write must approve this commit".to_owned(),
+                HoldKind::Pause => held(&hold.by.as_ref().map(|by| format!("@{by}")).unwrap_or_default(), &hold.why),
+                HoldKind::Queue => "Waits in a queue".to_owned(),
+                HoldKind::Budget => "The budget is spent".to_owned(),
+                HoldKind::Recovery => "Recovery is off: /resume goes on".to_owned(),
+                HoldKind::Approval => "Waits for approval".to_owned(),
+            },
+            None => waiting(run).unwrap_or_else(|| format!("{done} of {all} steps done")),
+        },
+        RunPhase::Stopping(_) => format!("Stopping; {done} of {all} steps are over"),
+        RunPhase::Ended(RunOutcome::Success) if only_neutral(run) => "Nothing had an opinion".to_owned(),
+        RunPhase::Ended(RunOutcome::Success) => format!("All done in {took}"),
+        RunPhase::Ended(RunOutcome::Failure) => failed(run, &took),
+        RunPhase::Ended(RunOutcome::TimedOut) => format!("Took longer than {}", human(state.plan.timeout)),
+        RunPhase::Ended(RunOutcome::Cancelled) => format!("Cancelled; {done} of {all} steps were over"),
+        RunPhase::Ended(RunOutcome::Superseded) => "A newer run took its place".to_owned(),
+        RunPhase::Ended(RunOutcome::Dropped) => "Another run of its group was there first".to_owned(),
+        RunPhase::Ended(RunOutcome::HandedOver) => "Goes on with a commit that one of its steps made".to_owned(),
+    }
+}
+
+/// For a run in which nothing works: whom it waits for.
+fn waiting(run: &RunView<'_>) -> Option<String> {
+    let works =
+        |phase| matches!(phase, StepPhase::Queued | StepPhase::Running | StepPhase::BackOff | StepPhase::Stopping(_));
+    if run.steps().any(|step| works(step.step().phase)) {
+        return None;
+    }
+    let waits = |step: &crate::engine::view::StepView<'_>| {
+        matches!(step.step().phase, StepPhase::Waiting(WaitFor::Approval) | StepPhase::AwaitingInput)
+    };
+    let step = run.steps().find(waits)?;
+    let what = if step.step().phase == StepPhase::AwaitingInput { "an answer" } else { "approval" };
+    Some(format!("{} waits for {what}", step.step().key))
+}
+
+fn failed(run: &RunView<'_>, took: &str) -> String {
+    let bad = |step: &crate::engine::view::StepView<'_>| {
+        let own = matches!(step.step().outcome(), Some(StepOutcome::Failure | StepOutcome::TimedOut));
+        own && step.plan().critical && step.step().parent.is_none()
+    };
+    let bad: Vec<String> = run.steps().filter(bad).map(|step| step.step().key.to_string()).collect();
+    match bad.as_slice() {
+        [] => format!("Failed in {took}"),
+        [one] => format!("{one} failed, in {took}"),
+        [one, more @ ..] => format!("{one} and {} more failed, in {took}", more.len()),
+    }
+}
+
+fn summary(run: &RunView<'_>, notes: &Notes) -> String {
+    let state = run.state;
+    let mut body = String::new();
+    if state.holds.contains_key(&HoldKind::Trust) {
+        let _ = writeln!(
+            body,
+            "The author or pusher of this commit has no write access, so nothing has run. **Next:** read the change; then \
+             somebody with write presses **Approve this commit**, or comments\n\n```\n/approve {}\n```\n\nIt counts for this \
+             commit alone: a push takes it back.\n",
+            escape(&notes.sha)
+        );
+    }
+    body.push_str(&table(run.steps().map(|step| row(run, step))));
+    if let Some(fact) = facts(run) {
+        let _ = writeln!(body, "\n{fact}");
+    }
+    if let Some(definition) = &notes.definition {
+        let _ = writeln!(body, "\n{definition}");
+    }
+    if let Some(advice) = advice(run) {
+        let _ = writeln!(body, "\n{advice}");
+    }
+    body
+}
+
+fn facts(run: &RunView<'_>) -> Option<String> {
+    let progress = run.progress();
+    let mut facts = Vec::new();
+    if !matches!(run.state.phase, RunPhase::Ended(_)) {
+        facts.push(format!("{} %", progress.percent));
+    }
+    if let Some(end) = progress.estimated_end {
+        facts.push(format!("about {} left", human(end.since(run.at))));
+    }
+    if run.state.round > 0 {
+        facts.push(format!("round {}", run.state.round + 1));
+    }
+    if run.state.cost_micros > 0 {
+        let cents = run.state.cost_micros / 10_000;
+        facts.push(format!("cost ${}.{:02}", cents / 100, cents % 100));
+    }
+    (!facts.is_empty()).then(|| facts.join(" · "))
+}
+
+fn advice(run: &RunView<'_>) -> Option<String> {
+    match run.state.phase {
+        RunPhase::Ended(RunOutcome::Failure | RunOutcome::TimedOut | RunOutcome::Cancelled) => {
+            Some("**Next:** push a fix, or comment `/retry` to run what failed or never ran once more.".to_owned())
+        }
+        RunPhase::Asking | RunPhase::Running if run.hold().is_some_and(|hold| hold.kind == HoldKind::Pause) => {
+            Some("**Next:** `/resume` goes on.".to_owned())
+        }
+        RunPhase::Asking | RunPhase::Running | RunPhase::Stopping(_) | RunPhase::Ended(_) => None,
+    }
+}

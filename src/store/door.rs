@@ -1,0 +1,482 @@
+//! What goes through the door: transitions of runs, what caused them, and what must land together.
+//!
+//! The store compares versions and writes rows; which row follows from which event is the engine's business. Every
+//! guard is the same comparison, a [`Claim`] and the version that the writer read, so that one function names the
+//! losers, and two bundles that would change one thing never share a transaction.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::heads::HeadKey;
+use super::inbox::Lane;
+use super::plans::PlanHash;
+use super::{BlobKey, Error, Incarnation};
+use crate::ids::{AgentName, AttemptId, CommitSha, InstallationId, RepoId, RunId, StepKey, WorkflowId};
+use crate::time::Timestamp;
+
+/// Transitions in one transaction, unless one bundle alone has more.
+pub(super) const BATCH_TRANSITIONS_MAX: usize = 64;
+/// Bytes of bodies in one transaction, unless one bundle alone has more.
+pub(super) const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Runs of one bundle; what concerns more becomes a sweep.
+pub const BUNDLE_RUNS_MAX: usize = 200;
+/// Bodies of one bundle, in bytes: a transaction has to fit a packet of the smallest server that we serve.
+pub const BUNDLE_BYTES_MAX: usize = 12 << 20;
+
+/// A gate: what decides across runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GateId {
+    /// The installation it belongs to; 0 for the whole service.
+    pub scope: InstallationId,
+    /// Its name, at most 255 bytes.
+    pub name: String,
+}
+
+/// What kind of gate a ticket is of. A quarantined run gives back its place and its slots, nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the gates of the engine explain them")]
+pub enum GateKind {
+    Group,
+    RunLimit,
+    Environment,
+    Budget,
+    Slot,
+}
+
+impl GateKind {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::RunLimit => "run_limit",
+            Self::Environment => "environment",
+            Self::Budget => "budget",
+            Self::Slot => "slot",
+        }
+    }
+}
+
+/// A thing with a version that a bundle compares.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// A gate. Gates are locked before runs, everywhere.
+    Gate(GateId),
+    /// A run; its version is its `seq`, 0 while it does not exist.
+    Run(RunId),
+    /// A queued attempt that may be claimed; its version is its epoch.
+    Attempt(AttemptId),
+    /// A delivery; 1 while it is pending.
+    Delivery(InstallationId, Uuid),
+    /// Who speaks for a workflow on a head.
+    Head(HeadKey, WorkflowId),
+    /// A pull request's hold; the workflow is empty for all of them.
+    Hold(InstallationId, RepoId, i64, String),
+    /// A key of meaning; 0 until it was used.
+    Key(InstallationId, String),
+}
+
+/// One step of one run: an event, the row of the run after it, and what goes with it.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The run.
+    pub run: RunId,
+    /// The `seq` that the decision was made on; 0 for a new run. The event gets the next one.
+    pub expect_seq: u64,
+    /// The run's row after the event.
+    pub row: RunWrite,
+    /// The journal row.
+    pub event: EventWrite,
+    /// Changes of attempts, in order.
+    pub attempts: Vec<AttemptWrite>,
+    /// Some: hold or release the run's queued attempts.
+    pub hold_attempts: Option<bool>,
+    /// What it asks of gates, takes from them and gives back.
+    pub gates: Vec<GateWrite>,
+    /// One-shot effects.
+    pub effects: Vec<EffectWrite>,
+    /// Checks that may look different now.
+    pub dirty: Vec<DirtyCheck>,
+    /// Speakers that change.
+    pub heads: Vec<HeadWrite>,
+    /// Bodies kept beside the state.
+    pub blobs: Vec<BlobWrite>,
+}
+
+/// The columns of a run that lists, timers and gates look for: an index over the journal, never the truth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunWrite {
+    /// The repository.
+    pub repo: RepoId,
+    /// The commit.
+    pub sha: CommitSha,
+    /// The pull request.
+    pub pull: Option<i64>,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// What kind of event made it, in a word.
+    pub cause: String,
+    /// Its plan.
+    pub plan: PlanHash,
+    /// The source time that decides which run is older.
+    pub source_at: Timestamp,
+    /// The phase in a word.
+    pub phase: &'static str,
+    /// Not later than its next timer; none when nothing wakes it.
+    pub wake_at: Option<Timestamp>,
+    /// When it ended. A finished run leaves every queue.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A journal row.
+#[derive(Debug, Clone)]
+pub struct EventWrite {
+    /// The kind in a word, at most 40 bytes; stays readable.
+    pub kind: &'static str,
+    /// When, by the run's clock.
+    pub at: Timestamp,
+    /// Who, at most 120 bytes; stays readable.
+    pub actor: String,
+    /// The event and its changes, encoded.
+    pub body: Vec<u8>,
+}
+
+/// A change of a run's attempts.
+#[derive(Debug, Clone)]
+pub enum AttemptWrite {
+    /// A new one.
+    Insert(AttemptInsert),
+    /// The claim of a queued one; comes with [`Consumed::Attempt`]. Its epoch is raised.
+    Claim {
+        /// The step.
+        step: StepKey,
+        /// The attempt's number.
+        number: u32,
+        /// Who claims.
+        owner: Incarnation,
+        /// The hash of the push token drawn for it.
+        token_hash: [u8; 32],
+    },
+    /// Asks the owner to cancel it at the agent.
+    Stop {
+        /// The step.
+        step: StepKey,
+        /// The attempt's number.
+        number: u32,
+    },
+    /// The event ended it.
+    Delete {
+        /// The step.
+        step: StepKey,
+        /// The attempt's number.
+        number: u32,
+    },
+    /// Deletes whatever is still queued, and asks for the end of everything else: one write, however wide the run.
+    StopAll,
+}
+
+/// A new attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptInsert {
+    /// The step.
+    pub step: StepKey,
+    /// Its number.
+    pub number: u32,
+    /// Who shall do it.
+    pub agent: AgentName,
+    /// Not to be started before.
+    pub due_at: Timestamp,
+    /// The run is paused.
+    pub held: bool,
+    /// Eager start: claimed at birth, by whom, with the hash of its push token.
+    pub claimed: Option<(Incarnation, [u8; 32])>,
+}
+
+/// What a run asks of a gate, takes and gives back.
+#[derive(Debug, Clone)]
+pub enum GateWrite {
+    /// Stands in line.
+    Wait {
+        /// The gate.
+        gate: GateId,
+        /// The run or attempt that would hold it.
+        holder: String,
+        /// Larger goes first.
+        priority: i64,
+        /// The source time of the run.
+        source_at: Timestamp,
+    },
+    /// Leaves the line.
+    DropWait {
+        /// The gate.
+        gate: GateId,
+        /// Who stood there.
+        holder: String,
+    },
+    /// Takes a ticket; comes with [`Consumed::Gate`].
+    TicketInsert {
+        /// The gate.
+        gate: GateId,
+        /// What kind of gate.
+        kind: GateKind,
+        /// Who holds it.
+        holder: String,
+    },
+    /// Gives a ticket back.
+    TicketDelete {
+        /// The gate.
+        gate: GateId,
+        /// Who held it.
+        holder: String,
+    },
+    /// Leaves every line and gives every ticket of the run back.
+    Leave,
+}
+
+/// A one-shot effect. One with the same kind and name exists: this one is dropped.
+#[derive(Debug, Clone)]
+pub struct EffectWrite {
+    /// Its id.
+    pub id: Uuid,
+    /// The kind in a word.
+    pub kind: &'static str,
+    /// Its natural key: what it is looked for by before it is sent again.
+    pub name: String,
+    /// Not before.
+    pub due_at: Timestamp,
+    /// What to do, encoded.
+    pub body: Vec<u8>,
+}
+
+/// A check that may look different now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirtyCheck {
+    /// The head.
+    pub head: HeadKey,
+    /// The check's name.
+    pub name: String,
+}
+
+/// Who speaks for a workflow on a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaker {
+    /// A run.
+    Run(RunId),
+    /// The reason why none runs, as the caller encodes it.
+    Reason(String),
+}
+
+/// A new speaker.
+#[derive(Debug, Clone)]
+pub struct HeadWrite {
+    /// The head.
+    pub head: HeadKey,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// The version that was read; 0 when nobody spoke.
+    pub expect: u64,
+    /// Who speaks now.
+    pub speaker: Speaker,
+    /// The class of the speaker: a higher one is not displaced by a lower one. The caller decides.
+    pub class: i64,
+    /// The source time that decides within a class.
+    pub source_at: Timestamp,
+}
+
+/// A pause over pushes, or its end.
+#[derive(Debug, Clone)]
+pub struct HoldWrite {
+    /// The installation.
+    pub installation: InstallationId,
+    /// The repository.
+    pub repo: RepoId,
+    /// The pull request.
+    pub number: i64,
+    /// The workflow; none for all of them.
+    pub workflow: Option<WorkflowId>,
+    /// The version that was read.
+    pub expect: u64,
+    /// On or off.
+    pub held: bool,
+    /// Who.
+    pub actor: String,
+    /// Why, in their words.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A body kept beside the state.
+#[derive(Debug, Clone)]
+pub struct BlobWrite {
+    /// Its key: [`super::Store::blob_key`].
+    pub key: BlobKey,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What caused a bundle, used up with it: applying it again finds nothing to apply.
+#[derive(Debug, Clone)]
+pub enum Consumed {
+    /// A delivery of the inbox, done with this outcome.
+    Delivery {
+        /// The installation.
+        installation: InstallationId,
+        /// The delivery.
+        id: Uuid,
+        /// Its lane, which is due again at once.
+        lane: Lane,
+        /// What came of it, for `/why` and the operator.
+        outcome: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A queued attempt that is neither held nor stopped.
+    Attempt {
+        /// The attempt.
+        id: AttemptId,
+        /// The epoch that was read.
+        epoch: u64,
+    },
+    /// The version of a gate; it is raised.
+    Gate {
+        /// The gate.
+        gate: GateId,
+        /// The version that was read.
+        version: u64,
+    },
+    /// A pull request's hold, read and still the same; it is not raised.
+    Hold {
+        /// The installation.
+        installation: InstallationId,
+        /// The repository.
+        repo: RepoId,
+        /// The pull request.
+        number: i64,
+        /// The workflow; none for all of them.
+        workflow: Option<WorkflowId>,
+        /// The version that was read.
+        version: u64,
+    },
+    /// A key of meaning that acts once: a line of a comment, a request to the API.
+    Key {
+        /// The installation.
+        installation: InstallationId,
+        /// The key, at most 255 bytes.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What must land together, or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Bundle {
+    /// The transitions; at most one of each run.
+    pub transitions: Vec<Transition>,
+    /// Holds of pull requests that change.
+    pub holds: Vec<HoldWrite>,
+    /// What caused it.
+    pub consumed: Vec<Consumed>,
+    /// What belongs to no transition of a run.
+    pub beside: Beside,
+}
+
+/// What lands with a bundle and belongs to no run's transition.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// When.
+    pub at: Timestamp,
+    /// Speakers that are reasons.
+    pub heads: Vec<HeadWrite>,
+    /// Checks that may look different now.
+    pub dirty: Vec<DirtyCheck>,
+    /// One-shot effects, with their installation.
+    pub effects: Vec<(InstallationId, EffectWrite)>,
+}
+
+impl From<Transition> for Bundle {
+    fn from(transition: Transition) -> Self {
+        Self { transitions: vec![transition], ..Self::default() }
+    }
+}
+
+impl Bundle {
+    /// What it compares, with the version that it expects.
+    #[must_use]
+    pub fn claims(&self) -> BTreeMap<Claim, u64> {
+        let mut claims = BTreeMap::new();
+        for transition in &self.transitions {
+            claims.insert(Claim::Run(transition.run), transition.expect_seq);
+            for write in &transition.heads {
+                claims.insert(Claim::Head(write.head.clone(), write.workflow.clone()), write.expect);
+            }
+        }
+        for write in &self.beside.heads {
+            claims.insert(Claim::Head(write.head.clone(), write.workflow.clone()), write.expect);
+        }
+        for hold in &self.holds {
+            claims.insert(hold_claim(hold.installation, hold.repo, hold.number, hold.workflow.as_ref()), hold.expect);
+        }
+        for consumed in &self.consumed {
+            let (claim, version) = match consumed {
+                Consumed::Delivery { installation, id, .. } => (Claim::Delivery(*installation, *id), 1),
+                Consumed::Attempt { id, epoch } => (Claim::Attempt(id.clone()), *epoch),
+                Consumed::Gate { gate, version } => (Claim::Gate(gate.clone()), *version),
+                Consumed::Hold { installation, repo, number, workflow, version } => {
+                    (hold_claim(*installation, *repo, *number, workflow.as_ref()), *version)
+                }
+                Consumed::Key { installation, name, .. } => (Claim::Key(*installation, name.clone()), 0),
+            };
+            claims.insert(claim, version);
+        }
+        claims
+    }
+
+    /// The bytes of its bodies.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let one = |t: &Transition| {
+            let effects: usize = t.effects.iter().map(|effect| effect.body.len()).sum();
+            let blobs: usize = t.blobs.iter().map(|blob| blob.body.len()).sum();
+            t.event.body.len() + effects + blobs
+        };
+        let beside: usize = self.beside.effects.iter().map(|(_, effect)| effect.body.len()).sum();
+        self.transitions.iter().map(one).sum::<usize>() + beside
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Beside { at: _, heads, dirty, effects } = &self.beside;
+        self.transitions.is_empty()
+            && self.holds.is_empty()
+            && self.consumed.is_empty()
+            && heads.is_empty()
+            && dirty.is_empty()
+            && effects.is_empty()
+    }
+
+    /// The runs, in order.
+    pub(super) fn runs(&self) -> Vec<RunId> {
+        let mut runs: Vec<_> = self.transitions.iter().map(|transition| transition.run).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        runs
+    }
+
+    /// Refuses what no transaction could carry.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let limit = |what, got, max| if got > max { Err(Error::TooLarge { what, got, max }) } else { Ok(()) };
+        let runs = self.runs().len();
+        limit("the number of runs of a bundle", runs, BUNDLE_RUNS_MAX)?;
+        limit("the size of a bundle", self.bytes(), BUNDLE_BYTES_MAX)?;
+        // One transition a run: two of them would compare the same version.
+        limit("the number of transitions of one run in a bundle", self.transitions.len() + 1 - runs, 1)
+    }
+}
+
+fn hold_claim(installation: InstallationId, repo: RepoId, number: i64, workflow: Option<&WorkflowId>) -> Claim {
+    Claim::Hold(installation, repo, number, workflow.map_or_else(String::new, ToString::to_string))
+}

@@ -1,0 +1,242 @@
+//! Opening a database: pools, the settings of each connection, the lock of an SQLite file, and the shield under which
+//! every operation runs.
+
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tracing::Instrument as _;
+
+use super::crypt::{Crypt, MasterKey};
+use super::{Error, mysql};
+use crate::ids::random_bytes;
+
+/// How often one transaction is tried.
+pub(super) const TRIES_MAX: u32 = 5;
+/// The first wait before a repetition; each further one doubles it.
+const RETRY_WAIT: Duration = Duration::from_millis(20);
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const ACQUIRE_WAIT: Duration = Duration::from_secs(10);
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Connections at most; SQLite uses a few of them for reading.
+    pub connections_max: u32,
+    /// This process serves: it takes the lock file of an SQLite database for itself.
+    pub serve: bool,
+    /// `ENCRYPTION_KEY`: the first seals, all of them open. None: rows are kept in the clear.
+    pub keys: Vec<MasterKey>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { connections_max: 16, serve: false, keys: Vec::new() }
+    }
+}
+
+/// A database, opened. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) pool: Pool,
+    pub(super) keys: Arc<[MasterKey]>,
+    crypt: Arc<OnceLock<Arc<Crypt>>>,
+    /// Held for as long as a clone lives.
+    _lock: Option<Arc<File>>,
+}
+
+#[derive(Clone)]
+pub(super) enum Pool {
+    MySql(MySqlPool),
+    Sqlite(SqlitePool),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_mysql() { "Store(mysql)" } else { "Store(sqlite)" })
+    }
+}
+
+impl Store {
+    /// Connects. Nothing is read or changed yet: [`Store::migrate`] comes next.
+    ///
+    /// # Errors
+    /// When the address is none of ours, the database does not answer, or another process serves from the same file.
+    pub async fn open(url: &SecretString, options: StoreOptions) -> Result<Self, Error> {
+        let (pool, lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
+            Some("mysql" | "mariadb") => (Pool::MySql(open_mysql(url, &options).await?), None),
+            Some("sqlite") => {
+                let (pool, lock) = open_sqlite(url, &options).await?;
+                (Pool::Sqlite(pool), lock)
+            }
+            Some("postgres" | "postgresql") => {
+                return Err(Error::Url("PostgreSQL is not supported: use MySQL, MariaDB or SQLite".to_owned()));
+            }
+            _ => return Err(Error::Url("no scheme that we know".to_owned())),
+        };
+        Ok(Self { pool, keys: options.keys.into(), crypt: Arc::default(), _lock: lock.map(Arc::new) })
+    }
+
+    /// True for MySQL and MariaDB, false for SQLite.
+    #[must_use]
+    pub fn is_mysql(&self) -> bool {
+        matches!(self.pool, Pool::MySql(_))
+    }
+
+    /// Closes every connection, after the operations that are under way.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::MySql(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    pub(super) fn crypt(&self) -> Result<Arc<Crypt>, Error> {
+        self.crypt.get().cloned().ok_or(Error::NotReady)
+    }
+
+    pub(super) fn set_crypt(&self, crypt: Crypt) {
+        // The instance secret never changes: whoever came first set the same.
+        let _ = self.crypt.set(Arc::new(crypt));
+    }
+}
+
+async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<MySqlPool, Error> {
+    let text = url.expose_secret().replacen("mariadb:", "mysql:", 1);
+    let connect = MySqlConnectOptions::from_str(&text).map_err(|e| Error::Url(e.to_string()))?;
+    let pool = MySqlPoolOptions::new()
+        .max_connections(options.connections_max.max(2))
+        .acquire_timeout(ACQUIRE_WAIT)
+        .after_connect(|conn, _| Box::pin(async move { mysql::q::schema::session(conn).await.map_err(driver_error) }))
+        .connect_with(connect);
+    shield(async { Ok(pool.await?) }).await
+}
+
+fn driver_error(error: Error) -> sqlx::Error {
+    match error {
+        Error::Database(error) => error,
+        other => sqlx::Error::Configuration(other.to_string().into()),
+    }
+}
+
+async fn open_sqlite(url: &SecretString, options: &StoreOptions) -> Result<(SqlitePool, Option<File>), Error> {
+    let connect = SqliteConnectOptions::from_str(url.expose_secret())
+        .map_err(|e| Error::Url(e.to_string()))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(LOCK_WAIT)
+        .foreign_keys(true);
+    let lock = if options.serve { Some(lock_file(connect.get_filename())?) } else { None };
+    let pool = SqlitePoolOptions::new()
+        .max_connections(options.connections_max.clamp(2, 8))
+        .acquire_timeout(ACQUIRE_WAIT)
+        .connect_with(connect);
+    Ok((shield(async { Ok(pool.await?) }).await?, lock))
+}
+
+/// One serving process per file: the second one refuses and names the first.
+fn lock_file(database: &Path) -> Result<File, Error> {
+    let path = format!("{}.lock", database.display());
+    let refused = |e| Error::File(path.clone(), e);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(refused)?;
+    if let Err(error) = file.try_lock() {
+        let mut holder = String::new();
+        let _ = (&mut file).take(200).read_to_string(&mut holder);
+        return Err(match error {
+            std::fs::TryLockError::WouldBlock => Error::InUse { path, holder },
+            std::fs::TryLockError::Error(e) => Error::File(path, e),
+        });
+    }
+    file.set_len(0).and_then(|()| file.rewind()).map_err(refused)?;
+    write!(file, "process {}", std::process::id()).map_err(refused)?;
+    Ok(file)
+}
+
+/// Runs a database operation in a task of its own, which goes on when the caller is dropped.
+pub(super) async fn shield<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Task(error.to_string())),
+    }
+}
+
+/// Whether to try once more; waits before it says so.
+pub(super) async fn again<T>(tries: &mut u32, result: Result<T, Error>) -> ControlFlow<Result<T, Error>> {
+    match result {
+        Err(error) if error.is_transient() && *tries + 1 < TRIES_MAX => {
+            tracing::warn!(tries, %error, "the database refused, trying again");
+            tokio::time::sleep(back_off(*tries)).await;
+            *tries += 1;
+            ControlFlow::Continue(())
+        }
+        result => ControlFlow::Break(result),
+    }
+}
+
+/// How long to wait before repetition `tries`, with jitter so that rivals do not meet again.
+pub(super) fn back_off(tries: u32) -> Duration {
+    let [jitter] = random_bytes::<1>();
+    let wait = RETRY_WAIT.saturating_mul(1 << tries.min(8));
+    wait + wait.mul_f64(f64::from(jitter) / 512.0)
+}
+
+/// `on!(store, module::query(args))` runs a query of either dialect under the shield and repeats it on transient
+/// errors; `on!(store, tx module::query(args))` does so in a transaction. A connection that saw an error is closed.
+/// The arguments are evaluated anew for each try, so they are references or `Copy`.
+macro_rules! on {
+    (@go $pool:ident, $dialect:ident, $tx:literal, $module:ident::$f:ident($($arg:expr),*)) => {{
+        let pool = $pool.clone();
+        $crate::store::open::shield(async move {
+            let mut tries = 0;
+            loop {
+                let result = async {
+                    let mut conn = pool.acquire().await?;
+                    let result = async {
+                        if $tx {
+                            $crate::store::$dialect::q::begin(&mut conn).await?;
+                        }
+                        let done = $crate::store::$dialect::q::$module::$f(&mut conn, $($arg),*).await?;
+                        if $tx {
+                            $crate::store::$dialect::q::commit(&mut conn).await?;
+                        }
+                        Ok(done)
+                    }
+                    .await;
+                    if result.is_err() {
+                        conn.close_on_drop();
+                    }
+                    result
+                }
+                .await;
+                if let std::ops::ControlFlow::Break(result) = $crate::store::open::again(&mut tries, result).await {
+                    break result;
+                }
+            }
+        })
+        .await
+    }};
+    ($store:expr, tx $module:ident::$f:ident($($arg:expr),* $(,)?)) => {
+        match &$store.pool {
+            $crate::store::open::Pool::MySql(p) => on!(@go p, mysql, true, $module::$f($($arg),*)),
+            $crate::store::open::Pool::Sqlite(p) => on!(@go p, sqlite, true, $module::$f($($arg),*)),
+        }
+    };
+    ($store:expr, $module:ident::$f:ident($($arg:expr),* $(,)?)) => {
+        match &$store.pool {
+            $crate::store::open::Pool::MySql(p) => on!(@go p, mysql, false, $module::$f($($arg),*)),
+            $crate::store::open::Pool::Sqlite(p) => on!(@go p, sqlite, false, $module::$f($($arg),*)),
+        }
+    };
+}

@@ -1,0 +1,174 @@
+//! Every statement, compiled once for each dialect: `super` is [`mysql`](crate::store) or `sqlite`.
+//!
+//! *Invariant:* a statement is a constant; a test prepares each of them on both databases.
+//! *Invariant:* lists go in sizes of 1, 8 and 64, so that the number of prepared statements is bounded.
+
+use super::{BEGIN_WRITE, Db, IS_MYSQL};
+use crate::store::Error;
+
+type Conn = <Db as sqlx::Database>::Connection;
+type Row = <Db as sqlx::Database>::Row;
+type Query<'q> = sqlx::query::Query<'q, Db, <Db as sqlx::Database>::Arguments>;
+
+/// One wording for MySQL, one for SQLite.
+const fn pick(mysql: &'static str, sqlite: &'static str) -> &'static str {
+    if IS_MYSQL { mysql } else { sqlite }
+}
+
+/// A statement over lists of 64, 8 and 1 rows.
+type Sizes = [&'static str; 3];
+const SIZES: [usize; 3] = [64, 8, 1];
+
+/// Declares statements, and for the tests the list of them.
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)* $(@sized { $($many:ident = $sizes:expr;)* })?) => {
+        $(pub(super) const $name: &str = $sql;)*
+        $($(pub(super) const $many: super::Sizes = $sizes;)*)?
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &[&str])] = &[
+            $((stringify!($name), &[$name]),)*
+            $($((stringify!($many), &$many),)*)?
+        ];
+    };
+}
+
+/// A literal 64, 8 or 1 times, with a separator between.
+macro_rules! repeat {
+    (1, $x:literal, $sep:literal) => {
+        $x
+    };
+    (8, $x:literal, $sep:literal) => {
+        concat!($x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x)
+    };
+    (64, $x:literal, $sep:literal) => {
+        concat!(
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep),
+            $sep,
+            repeat!(8, $x, $sep)
+        )
+    };
+}
+
+/// `head row sep row … tail` in the three sizes; the tail may differ by dialect.
+macro_rules! sizes {
+    ($head:literal, $row:literal, $sep:literal) => {
+        sizes!($head, $row, $sep, "", "")
+    };
+    ($head:literal, $row:literal, $sep:literal, $my:literal, $lite:literal) => {
+        [
+            super::pick(concat!($head, repeat!(64, $row, $sep), $my), concat!($head, repeat!(64, $row, $sep), $lite)),
+            super::pick(concat!($head, repeat!(8, $row, $sep), $my), concat!($head, repeat!(8, $row, $sep), $lite)),
+            super::pick(concat!($head, $row, $my), concat!($head, $row, $lite)),
+        ]
+    };
+}
+
+/// A statement with its values, in order.
+macro_rules! sql {
+    ($sql:expr $(, $value:expr)* $(,)?) => { sqlx::query::<super::Db>($sql)$(.bind($value))* };
+}
+
+pub(in crate::store) mod attempts;
+pub(in crate::store) mod blobs;
+pub(in crate::store) mod checks;
+pub(in crate::store) mod doctor;
+pub(in crate::store) mod door;
+pub(in crate::store) mod effects;
+pub(in crate::store) mod gates;
+pub(in crate::store) mod guard;
+pub(in crate::store) mod heads;
+pub(in crate::store) mod inbox;
+pub(in crate::store) mod installs;
+pub(in crate::store) mod plans;
+pub(in crate::store) mod prune;
+pub(in crate::store) mod replicas;
+pub(in crate::store) mod runs;
+pub(in crate::store) mod schema;
+
+/// Begins a transaction that will write.
+pub(in crate::store) async fn begin(conn: &mut Conn) -> Result<(), Error> {
+    run(conn, sqlx::query(BEGIN_WRITE).persistent(false)).await.map(drop)
+}
+
+/// Ends a transaction well. An error here may mean that it did commit.
+pub(in crate::store) async fn commit(conn: &mut Conn) -> Result<(), Error> {
+    run(conn, sqlx::query("COMMIT").persistent(false)).await.map(drop)
+}
+
+/// Ends a transaction as if it had never begun.
+pub(in crate::store) async fn rollback(conn: &mut Conn) -> Result<(), Error> {
+    run(conn, sqlx::query("ROLLBACK").persistent(false)).await.map(drop)
+}
+
+/// Runs a statement; how many rows it matched.
+async fn run(conn: &mut Conn, query: Query<'_>) -> Result<u64, Error> {
+    Ok(query.execute(conn).await?.rows_affected())
+}
+
+/// All rows of a statement that bounds itself.
+async fn all(conn: &mut Conn, query: Query<'_>) -> Result<Vec<Row>, Error> {
+    Ok(query.fetch_all(conn).await?)
+}
+
+/// The first row, if there is one.
+async fn first(conn: &mut Conn, query: Query<'_>) -> Result<Option<Row>, Error> {
+    Ok(query.fetch_optional(conn).await?)
+}
+
+/// Binds one row of a list. Not capturing, so that a statement's values are all in its rows.
+type Bind<T> = for<'q> fn(Query<'q>, &'q T) -> Query<'q>;
+
+/// Writes rows, as many as fit at a time; how many rows were matched.
+async fn write_each<T: Sync>(conn: &mut Conn, sizes: &Sizes, rows: &[T], bind: Bind<T>) -> Result<u64, Error> {
+    let mut matched = 0;
+    let mut rest = rows;
+    for (sql, size) in sizes.iter().zip(SIZES) {
+        while rest.len() >= size {
+            let (now, later) = rest.split_at(size);
+            let query = now.iter().fold(sqlx::query(*sql), bind);
+            matched += run(conn, query).await?;
+            rest = later;
+        }
+    }
+    Ok(matched)
+}
+
+/// Runs a statement whose rows are alternatives (`… OR …`): a last short list is filled up with its last key.
+async fn read_each<T: Sync>(conn: &mut Conn, sizes: &Sizes, keys: &[T], bind: Bind<T>) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::with_capacity(keys.len());
+    for now in keys.chunks(SIZES[0]) {
+        rows.extend(all(conn, padded(sizes, now, bind)).await?);
+    }
+    Ok(rows)
+}
+
+/// The same for a statement that changes or deletes what its alternatives name.
+async fn change_each<T: Sync>(conn: &mut Conn, sizes: &Sizes, keys: &[T], bind: Bind<T>) -> Result<u64, Error> {
+    let mut matched = 0;
+    for now in keys.chunks(SIZES[0]) {
+        matched += run(conn, padded(sizes, now, bind)).await?;
+    }
+    Ok(matched)
+}
+
+fn padded<'q, T>(sizes: &Sizes, keys: &'q [T], bind: Bind<T>) -> Query<'q> {
+    let (sql, size) = match keys.len() {
+        0 | 1 => (sizes[2], SIZES[2]),
+        2..=8 => (sizes[1], SIZES[1]),
+        _ => (sizes[0], SIZES[0]),
+    };
+    let padding = keys.last().into_iter().cycle();
+    keys.iter().chain(padding).take(size).fold(sqlx::query(sql), bind)
+}

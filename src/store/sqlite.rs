@@ -1,0 +1,11 @@
+//! The dialect of SQLite.
+
+pub(super) use sqlx::Sqlite as Db;
+
+/// Which of two wordings a statement takes.
+pub(super) const IS_MYSQL: bool = false;
+/// How a transaction that writes begins: a deferred one that turns into a writer fails at once when another wrote.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+#[path = "queries/mod.rs"]
+pub(super) mod q;

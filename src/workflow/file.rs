@@ -1,0 +1,310 @@
+//! The YAML of a file as a tree in which everything knows its place.
+//!
+//! Two parsers read each file, because neither does all: `serde_yaml` decides what a scalar means, but it stops at the
+//! first error, knows no places and needs quadratic time on nesting; saphyr's events know every place. So the events
+//! come first, are held against the limits, and give the tree its shape and places; only then does the other parser
+//! see a byte, and both must find the same shape.
+//!
+//! Of YAML only what is plain is allowed: no anchors, aliases, merge keys, tags, second documents or keys that are no
+//! text. That leaves no bombs, and a reader sees what a file says.
+//!
+//! *Invariant:* no other module names a YAML crate.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use serde_json::{Number, Value};
+use serde_yaml::Value as Yaml;
+
+use super::problem::{Code, Place, Problem, Problems};
+
+/// The largest file.
+pub const FILE_BYTES_MAX: usize = 64 * 1024;
+/// Lists and mappings inside each other.
+pub const NESTING_MAX: usize = 32;
+/// Scalars, lists and mappings of one file; 1,000 steps of a dozen fields each fit.
+pub const NODES_MAX: usize = 40_000;
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) shape: Shape,
+    /// A scalar as it is written, so that `version: 1.10` keeps its zero; empty for lists and mappings.
+    pub(crate) written: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shape {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text,
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) node: Node,
+}
+
+impl Node {
+    /// The same without places.
+    pub(crate) fn to_value(&self) -> Value {
+        match &self.shape {
+            Shape::Null => Value::Null,
+            Shape::Bool(b) => Value::Bool(*b),
+            Shape::Number(n) => Value::Number(n.clone()),
+            Shape::Text => Value::String(self.written.clone()),
+            Shape::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            Shape::Map(entries) => entries.iter().map(|e| (e.key.clone(), e.node.to_value())).collect(),
+        }
+    }
+
+    /// What it is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.shape {
+            Shape::Null => "nothing",
+            Shape::Bool(_) => "true or false",
+            Shape::Number(_) => "a number",
+            Shape::Text => "text",
+            Shape::List(_) => "a list",
+            Shape::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Reads a file into a tree, or into everything that keeps it from being one.
+pub(crate) fn read(text: &str) -> Result<Node, Vec<Problem>> {
+    let mut problems = Problems::default();
+    if text.len() > FILE_BYTES_MAX {
+        let message = format!("a file has at most {FILE_BYTES_MAX} bytes, this one has {}", text.len());
+        problems.error(Code::TooLarge, Place::START, message).help("split it into two workflows");
+        return Err(problems.sorted());
+    }
+    // A byte order mark at the very start is harmless and common; anywhere else it is a hidden character.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    hidden_characters(text, &mut problems);
+    let tree = if problems.has_errors() { None } else { build(text, &mut problems) };
+    match tree {
+        Some(mut node) if !problems.has_errors() => {
+            resolve(text, &mut node, &mut problems);
+            if problems.has_errors() { Err(problems.sorted()) } else { Ok(node) }
+        }
+        _ => Err(problems.sorted()),
+    }
+}
+
+/// Characters that make a file look other than it is: control characters, changes of direction, zero width.
+fn is_hidden(c: char) -> bool {
+    let allowed = matches!(c, '\n' | '\r' | '\t');
+    let unseen = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    (c.is_control() && !allowed) || unseen
+}
+
+fn hidden_characters(text: &str, problems: &mut Problems) {
+    for (row, line) in text.lines().enumerate() {
+        if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
+            let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
+            problems.error(Code::BadCharacter, Place { line: small(row + 1), column: small(column + 1) }, message);
+        }
+    }
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn place(span: Span) -> Place {
+    Place { line: small(span.start.line()), column: small(span.start.col() + 1) }
+}
+
+/// A list or mapping that is still open.
+struct Open {
+    node: Node,
+    /// Of a mapping: the key whose value comes next.
+    key: Option<(String, Place)>,
+    /// Of a mapping: where each key stands.
+    seen: BTreeMap<String, Place>,
+}
+
+/// Builds the tree from events. `None` once it makes no sense to read on.
+fn build(text: &str, problems: &mut Problems) -> Option<Node> {
+    let mut open: Vec<Open> = Vec::new();
+    let mut root = None;
+    let (mut nodes, mut documents) = (0_usize, 0_usize);
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        let (event, span) = match event {
+            Ok(event) => event,
+            Err(error) => {
+                let marker = error.marker();
+                let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1) };
+                problems.error(Code::Syntax, place, error.info().to_owned());
+                return None;
+            }
+        };
+        let place = place(span);
+        nodes += 1;
+        if nodes > NODES_MAX || open.len() > NESTING_MAX {
+            let message = format!("a file has at most {NODES_MAX} values, {NESTING_MAX} deep");
+            problems.error(Code::TooLarge, place, message).help("split it into two workflows");
+            return None;
+        }
+        refuse(&event, place, problems);
+        let done = match event {
+            Event::DocumentStart(_) => {
+                documents += 1;
+                if documents > 1 {
+                    problems.error(Code::NotPlain, place, "a file holds one document").help("remove the ---");
+                    return None;
+                }
+                continue;
+            }
+            Event::Scalar(text, style, ..) => Node { place, ..scalar(text, style) },
+            Event::SequenceStart(..) => {
+                begin(&mut open, Node { place, shape: Shape::List(Vec::new()), written: String::new() });
+                continue;
+            }
+            Event::MappingStart(..) => {
+                begin(&mut open, Node { place, shape: Shape::Map(Vec::new()), written: String::new() });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop()?.node,
+            Event::Alias(_) => Node { place, shape: Shape::Null, written: String::new() },
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => continue,
+        };
+        match open.last_mut() {
+            Some(parent) => put(parent, done, problems),
+            None => root = Some(done),
+        }
+    }
+    if root.is_none() && !problems.has_errors() {
+        problems.error(Code::Syntax, Place::START, "the file is empty");
+    }
+    root
+}
+
+fn begin(open: &mut Vec<Open>, node: Node) {
+    open.push(Open { node, key: None, seen: BTreeMap::new() });
+}
+
+/// Refuses what is not plain.
+fn refuse(event: &Event<'_>, place: Place, problems: &mut Problems) {
+    let (anchor, tagged) = match event {
+        Event::Alias(_) => (1, false),
+        Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
+        Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
+        Event::Nothing
+        | Event::StreamStart
+        | Event::StreamEnd
+        | Event::DocumentStart(_)
+        | Event::DocumentEnd
+        | Event::SequenceEnd
+        | Event::MappingEnd => (0, false),
+    };
+    if anchor > 0 {
+        problems.error(Code::NotPlain, place, "anchors and aliases are not used here").help("write it out");
+    }
+    if tagged {
+        problems.error(Code::NotPlain, place, "tags (!) are not used here").help("put text in quotes");
+    }
+    if let Event::Scalar(text, ..) = event
+        && let Some(c) = text.chars().find(|c| is_hidden(*c))
+    {
+        // It came in by an escape such as "\0".
+        let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
+        problems.error(Code::BadCharacter, place, message);
+    }
+}
+
+/// A scalar whose meaning is not known yet: what is not plain is text, the rest waits for [`resolve`].
+fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Node {
+    let shape = if style == ScalarStyle::Plain { Shape::Null } else { Shape::Text };
+    Node { place: Place::START, shape, written: text.into_owned() }
+}
+
+/// Puts a finished node into its list or mapping; in a mapping every other one is a key.
+fn put(parent: &mut Open, node: Node, problems: &mut Problems) {
+    let entries = match &mut parent.node.shape {
+        Shape::List(items) => return items.push(node),
+        Shape::Map(entries) => entries,
+        Shape::Null | Shape::Bool(_) | Shape::Number(_) | Shape::Text => return,
+    };
+    if let Some((key, place)) = parent.key.take() {
+        return entries.push(Entry { key, place, node });
+    }
+    if matches!(node.shape, Shape::List(_) | Shape::Map(_)) {
+        problems.error(Code::BadKey, node.place, "a key is text, not a list or a mapping");
+    } else if node.written == "<<" {
+        problems.error(Code::NotPlain, node.place, "merge keys (<<) are not used here").help("write the fields out");
+    } else if let Some(first) = parent.seen.insert(node.written.clone(), node.place) {
+        let message = format!("{} stands here a second time, first on line {}", node.written, first.line);
+        problems.error(Code::DuplicateKey, node.place, message).help("remove one of them");
+    }
+    parent.key = Some((node.written, node.place));
+}
+
+/// Asks the parser of record what the scalars mean.
+fn resolve(text: &str, node: &mut Node, problems: &mut Problems) {
+    match serde_yaml::from_str::<Yaml>(text) {
+        Ok(yaml) => merge(node, yaml, problems),
+        Err(error) => {
+            let place = error.location().map_or(Place::START, |location| Place {
+                line: small(location.line()),
+                column: small(location.column()),
+            });
+            problems.error(Code::Syntax, place, error.to_string());
+        }
+    }
+}
+
+fn merge(node: &mut Node, yaml: Yaml, problems: &mut Problems) {
+    match (&mut node.shape, yaml) {
+        (Shape::List(items), Yaml::Sequence(values)) if items.len() == values.len() => {
+            items.iter_mut().zip(values).for_each(|(item, value)| merge(item, value, problems));
+        }
+        (Shape::Map(entries), Yaml::Mapping(values)) if entries.len() == values.len() => {
+            for (entry, (key, value)) in entries.iter_mut().zip(values) {
+                match key {
+                    Yaml::String(_) => merge(&mut entry.node, value, problems),
+                    _ => {
+                        let message = format!("the key {} is read as something else than text", entry.key);
+                        problems.error(Code::BadKey, entry.place, message).help("put it in quotes");
+                    }
+                }
+            }
+        }
+        (Shape::Null | Shape::Text, Yaml::String(text)) => {
+            node.shape = Shape::Text;
+            node.written = text;
+        }
+        (Shape::Null, Yaml::Null) => {}
+        (Shape::Null, Yaml::Bool(b)) => node.shape = Shape::Bool(b),
+        (Shape::Null, Yaml::Number(number)) => match json_number(&number) {
+            Some(number) => node.shape = Shape::Number(number),
+            None => {
+                let message = format!("{} is no number that can be used", node.written);
+                problems.error(Code::BadValue, node.place, message).help("put it in quotes if it is text");
+            }
+        },
+        _ => {
+            let message = "this can be read in two ways; two YAML parsers disagree about it";
+            problems.error(Code::Syntax, node.place, message).help("write it more plainly, or in quotes");
+        }
+    }
+}
+
+/// `None` for `.inf` and `.nan`.
+fn json_number(number: &serde_yaml::Number) -> Option<Number> {
+    let whole = number.as_u64().map(Number::from).or_else(|| number.as_i64().map(Number::from));
+    whole.or_else(|| number.as_f64().and_then(Number::from_f64))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Everything that is tested from outside, in one binary: it links once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod files;
+mod tidy;
