@@ -77,7 +77,7 @@ pub fn workflow_check(run: &RunView<'_>, notes: &Notes) -> Check {
     Check {
         name: state.plan.workflow.to_string(),
         status,
-        title: title(run),
+        title: run_title(run),
         summary: cut(summary(run, notes)),
         text: None,
         annotations: Vec::new(),
@@ -117,7 +117,9 @@ fn only_neutral(run: &RunView<'_>) -> bool {
         && !outcomes().any(|outcome| outcome == StepOutcome::Success)
 }
 
-fn title(run: &RunView<'_>) -> String {
+/// One line on where a run stands: `2 of 4 steps done`.
+#[must_use]
+pub fn run_title(run: &RunView<'_>) -> String {
     let state = run.state;
     let counts = run.progress().counts;
     let (done, all) = (counts.ended(), counts.all());

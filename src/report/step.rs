@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::check::{Button, Check, Conclusion, Status, StepReport};
-use super::markdown::{cut, escape, fence, tail};
+use super::markdown::{cut, escape, fence, quote, tail};
 use crate::engine::state::HoldKind;
 use crate::engine::step::{CancelCause, FaultClass, StepOutcome, StepPhase, StopCause, WaitFor};
 use crate::engine::view::{HeldBackBy, StepView};
@@ -41,7 +41,7 @@ pub fn step_check(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepRep
     Some(Check {
         name: step_check_name(&run.state.plan.workflow, &state.key),
         status,
-        title: title(run, step),
+        title: step_title(run, step),
         summary: cut(summary(run, step, report)),
         text: report.filter(|r| !r.log_tail.is_empty()).map(|r| cut(log(&r.log_tail))),
         annotations: report.map(|r| r.annotations.clone()).unwrap_or_default(),
@@ -77,7 +77,7 @@ fn conclusion(outcome: StepOutcome) -> Conclusion {
 
 /// One line on where a step stands: `Running, attempt 2 with goose`.
 #[must_use]
-pub fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
+pub fn step_title(run: &RunView<'_>, step: StepView<'_>) -> String {
     let state = step.step();
     let agent = step.agent();
     let attempt = if state.attempts > 1 { format!(", attempt {} with {agent}", state.attempts) } else { String::new() };
@@ -137,7 +137,7 @@ fn instances(step: StepView<'_>) -> String {
     format!("{done} of {all} done")
 }
 
-fn cancelled(cause: CancelCause) -> &'static str {
+pub(super) fn cancelled(cause: CancelCause) -> &'static str {
     match cause {
         CancelCause::Run => "Cancelled with its run",
         CancelCause::NeedFailed { .. } => "Never ran: a step that it needs failed",
@@ -149,7 +149,7 @@ fn cancelled(cause: CancelCause) -> &'static str {
 }
 
 /// A class of faults in words: "after …".
-fn class_words(class: FaultClass) -> &'static str {
+pub(super) fn class_words(class: FaultClass) -> &'static str {
     match class {
         FaultClass::Transient => "a passing fault",
         FaultClass::Overloaded => "the agent was busy",
@@ -170,7 +170,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
     let (state, plan) = (step.step(), step.plan());
     let mut body = String::new();
     if let Some(report) = report.filter(|report| !report.summary.is_empty()) {
-        let _ = writeln!(body, "{}\n", quoted(&report.summary));
+        let _ = writeln!(body, "{}\n", quote(&report.summary));
     }
     if let Some(fault) = &state.fault
         && state.outcome().is_some_and(|outcome| !outcome.satisfies())
@@ -198,7 +198,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
     if let Some(advice) = advice(run, step) {
         let _ = writeln!(body, "{advice}");
     }
-    if body.is_empty() { title(run, step) } else { body.trim_end().to_owned() }
+    if body.is_empty() { step_title(run, step) } else { body.trim_end().to_owned() }
 }
 
 /// What to do next, as lines to copy.
@@ -229,16 +229,16 @@ fn advice(run: &RunView<'_>, step: StepView<'_>) -> Option<String> {
     }
 }
 
-/// An agent's Markdown, which may be anything: shown as a quotation, harmless.
-fn quoted(summary: &str) -> String {
-    let line =
-        |line: &str| format!("> {}", line.replace('@', "@\u{200b}").replace("![", "!\u{200b}[").replace('<', "&lt;"));
-    summary.lines().map(line).collect::<Vec<_>>().join("\n")
+/// The end of a log, as much as is shown of it, and whether more stood before.
+#[must_use]
+pub fn log_tail(log: &str) -> (&str, bool) {
+    let shown = tail(log, LOG_BYTES_MAX);
+    (shown, shown.len() < log.len())
 }
 
-fn log(log_tail: &str) -> String {
-    let shown = tail(log_tail, LOG_BYTES_MAX);
-    let cut = if shown.len() < log_tail.len() { " (its end)" } else { "" };
+fn log(log: &str) -> String {
+    let (shown, cut) = log_tail(log);
+    let cut = if cut { " (its end)" } else { "" };
     format!("### Log{cut}\n\n{}", fence(shown))
 }
 
@@ -247,7 +247,7 @@ pub(super) fn row(run: &RunView<'_>, step: StepView<'_>) -> String {
     let took = step.took().map(human).unwrap_or_default();
     let agent = if step.plan().for_each.is_some() && step.step().parent.is_none() { "" } else { step.agent().as_str() };
     let icon = icon(step.step().phase);
-    format!("| {icon} | {} | {} | {agent} | {took} |", escape(step.step().key.as_str()), escape(&title(run, step)))
+    format!("| {icon} | {} | {} | {agent} | {took} |", escape(step.step().key.as_str()), escape(&step_title(run, step)))
 }
 
 /// A table of steps; at most 100 rows.
