@@ -14,7 +14,7 @@ pub(super) fn of(state: &RunState, at: Timestamp) -> (WorkflowStatus, Option<Str
     let hold = view.hold().map(|_| title.clone());
     let status = WorkflowStatus {
         workflow: state.plan.workflow.to_string(),
-        state: check.title,
+        state: title,
         url: None,
         steps: steps.collect(),
     };
