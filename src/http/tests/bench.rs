@@ -13,7 +13,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::encode;
-use crate::http::{Callback, Health, LOOKS_MAX, Limits, Pages, State, Webhook, metrics_router, page_url, router, serve};
+use crate::http::{
+    Callback, Health, LOOKS_MAX, Limits, Pages, State, Webhook, metrics_router, page_url, router, serve,
+};
 use crate::ids::{AttemptId, RunId};
 use crate::inbound::verify::Secrets;
 use crate::loops::driver::{Driver, Next, Status};
@@ -21,8 +23,8 @@ use crate::metrics::Metrics;
 use crate::report::StepReport;
 use crate::report::demo::{Drive, START};
 use crate::store::{
-    AttemptInsert, AttemptWrite, BlobWrite, Delivery, Door, EventWrite, Incarnation, Mailbox, NoFaults, RunWrite, Store,
-    StoreOptions, Transition, Verdict,
+    AttemptInsert, AttemptWrite, BlobWrite, Delivery, Door, EventWrite, Incarnation, Mailbox, NoFaults, RunWrite,
+    Store, StoreOptions, Transition, Verdict,
 };
 use crate::time::Clock;
 use crate::wake::{Loop, Wakes};

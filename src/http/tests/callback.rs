@@ -37,7 +37,12 @@ async fn tokens_that_are_none_are_401_and_unknown_ones_are_nothing() {
     let mut bench = Bench::new().await;
     bench.keep_attempt(&Drive::new("ci", CI), Sha256::digest(TOKEN).into()).await;
     let upper = hex::encode_upper(TOKEN);
-    for header in ["", "x-a2a-notification-token: abc\r\n", "authorization: Basic eA==\r\n", &format!("x-a2a-notification-token: {upper}\r\n")] {
+    for header in [
+        "",
+        "x-a2a-notification-token: abc\r\n",
+        "authorization: Basic eA==\r\n",
+        &format!("x-a2a-notification-token: {upper}\r\n"),
+    ] {
         assert_eq!(call(&bench, header, b"{}").await.status, 401, "{header}");
     }
     let unknown = format!("x-a2a-notification-token: {}\r\n", hex::encode([1; 32]));

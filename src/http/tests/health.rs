@@ -22,7 +22,7 @@ async fn health_answers_the_four_fields_even_without_a_database() {
     bench.store.close().await;
     let answer = bench.get("/health").await;
     assert_eq!(answer.status, 200);
-    insta::assert_snapshot!(answer.body, @"");
+    insta::assert_snapshot!(answer.body, @r#"{"activeWorkflows":2,"metrics":{"checksOverdue":0,"githubWrites":0,"runsStarted":0},"status":"healthy","timestamp":"2026-11-22T14:00:00Z"}"#);
     bench.stopping.cancel();
     assert_eq!(bench.get("/health").await.json()["status"], "stopping");
 }

@@ -30,7 +30,16 @@ async fn a_run_has_a_page_for_whoever_has_its_key() {
     let path = bench.keep(&red(), &[("test", report("", "not ok 2 - greets"))]).await;
     let answer = bench.get(&path).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    for words in ["octo/greet", "pull request #7", "4f2a9c1", "test failed", "not ok 2 - greets", "2 of 7 tests failed", "<svg", "src/greet.sh:3"] {
+    for words in [
+        "octo/greet",
+        "pull request #7",
+        "4f2a9c1",
+        "test failed",
+        "not ok 2 - greets",
+        "2 of 7 tests failed",
+        "<svg",
+        "src/greet.sh:3",
+    ] {
         assert!(answer.body.contains(words), "{words} is missing:\n{}", answer.body);
     }
     assert!(!answer.body.contains("http-equiv"), "it is over: nothing to refresh");
@@ -86,7 +95,11 @@ async fn a_live_run_is_loaded_again_and_a_quarantined_one_is_told() {
     bench.store.quarantine(drive.state.id, "the engine <panicked>").await.unwrap();
     let answer = bench.get(&path).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.body.contains("cannot be read") && answer.body.contains("the engine &#60;panicked&#62;"), "{}", answer.body);
+    assert!(
+        answer.body.contains("cannot be read") && answer.body.contains("the engine &#60;panicked&#62;"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -94,7 +107,10 @@ async fn text_of_strangers_stays_text() {
     let bench = Bench::new().await;
     let mut drive = red();
     let evil = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onmouseover=\"x";
-    drive.tell(Event::RetryRequested { what: crate::engine::event::Again::Failed, by: Some("octocat".parse().unwrap()) });
+    drive.tell(Event::RetryRequested {
+        what: crate::engine::event::Again::Failed,
+        by: Some("octocat".parse().unwrap()),
+    });
     drive.fails("test", 1, evil);
     let mut second = report(evil, evil);
     second.attempt = 2;

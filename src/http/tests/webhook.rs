@@ -40,7 +40,10 @@ async fn a_delivery_is_stored_before_it_is_answered() {
     let inbox = bench.inbox().await;
     let [delivery] = inbox.as_slice() else { panic!("{inbox:?}") };
     assert_eq!((delivery.installation, delivery.lane.repo), (InstallationId(5), RepoId(11)));
-    assert_eq!((delivery.event.as_str(), delivery.guid.as_str(), delivery.lane.name.as_str()), ("pull_request", GUID, "#7"));
+    assert_eq!(
+        (delivery.event.as_str(), delivery.guid.as_str(), delivery.lane.name.as_str()),
+        ("pull_request", GUID, "#7")
+    );
     assert_eq!(delivery.body, BODY.as_bytes());
     assert_eq!(delivery.received_at, bench.clock.now());
     tokio::time::timeout(Duration::from_secs(5), woken).await.expect("intake was woken");
@@ -117,7 +120,8 @@ async fn forms_and_compressed_bodies_are_refused_unread() {
     check("content-type: text/plain\r\n", "application/json").await;
     check("", "application/json").await;
     check("content-type: application/json\r\ncontent-encoding: gzip\r\n", "compressed").await;
-    check("content-type: application/json\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\n", "compressed").await;
+    check("content-type: application/json\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\n", "compressed")
+        .await;
     assert!(bench.counted("pointsman_webhooks_total{outcome=\"wrong_type\"} 5"));
     let kind = format!("content-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n", BODY.len());
     assert_eq!(bench.send(&head(&signature, GUID, &kind), BODY.as_bytes()).await.status, 202);
@@ -230,7 +234,10 @@ async fn a_stop_lets_a_delivery_that_is_under_way_end() {
     let bench = Bench::new().await;
     let signature = secrets(&["new secret"]).sign(BODY.as_bytes());
     let mut stream = TcpStream::connect(bench.address).await.unwrap();
-    stream.write_all(head(&signature, GUID, &format!("expect: 100-continue\r\n{}", json(BODY.len()))).as_bytes()).await.unwrap();
+    stream
+        .write_all(head(&signature, GUID, &format!("expect: 100-continue\r\n{}", json(BODY.len()))).as_bytes())
+        .await
+        .unwrap();
     // The handler has begun to read when it asks for the body.
     let mut asked = [0; 25];
     tokio::io::AsyncReadExt::read_exact(&mut stream, &mut asked).await.unwrap();
