@@ -732,7 +732,19 @@ fn a_run_told_in_words() {
     ci.paused("ana", "wait").after(9);
     ci.tell(Event::Released { kind: crate::engine::state::HoldKind::Pause, by: Some("ana".parse().unwrap()) });
     ci.done("report", 1);
-    insta::assert_snapshot!(told(&ci), @"");
+    insta::assert_snapshot!(told(&ci), @"
+    +0 s Pull request #7 asked for this run of commit 4f2a9c1. May start when its turn comes: build. The run waits in a queue.
+    +5 s There is a place for it in its concurrency group. Started with shell: build.
+    +7 s build is done. Started with shell: lint and test.
+    +8 s lint is done.
+    +15 s test failed: 2 of 9 tests failed. It is not tried again. Never ran: a step that it needs failed: report. The run is over: it failed.
+    +1 m 15 s @octocat wanted what failed or never ran once more. Starts over: test and report. May start when its turn comes: test. The run waits in a queue.
+    +1 m 17 s There is a place for it in its concurrency group. Started with shell: test (attempt 2).
+    +1 m 21 s test is done (attempt 2). Started with shell: report.
+    +1 m 21 s @ana paused the run: wait.
+    +1 m 30 s @ana resumed the run.
+    +1 m 31 s report is done. The run is over: all is well.
+    ");
 }
 
 #[test]
