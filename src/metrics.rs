@@ -31,8 +31,7 @@ pub const NAMES_MAX: usize = 200;
 const OTHER: &str = "other";
 
 /// From a second to a day, in seconds: runs and steps.
-const WORK_BUCKETS: [f64; 12] =
-    [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0];
+const WORK_BUCKETS: [f64; 12] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0];
 /// From 10 ms to ten minutes, in seconds: waiting.
 const WAIT_BUCKETS: [f64; 10] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 600.0];
 

@@ -70,7 +70,7 @@ pub(super) async fn ready(State(health): State<Health>) -> Response {
 
 impl Health {
     /// Why no delivery should be sent here; nothing when one may.
-    async fn reasons(&self) -> Vec<String> {
+    pub(super) async fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.stopping.is_cancelled() {
             reasons.push("this replica is stopping".to_owned());

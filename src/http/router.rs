@@ -56,9 +56,7 @@ pub fn metrics_router(metrics: Metrics) -> Router {
 fn layers(table: Router) -> Router {
     let nosniff = HeaderValue::from_static("nosniff");
     // The path alone: a query holds the key of a page.
-    let span = |request: &Request<_>| {
-        tracing::info_span!("http", http.method = %request.method(), http.path = request.uri().path())
-    };
+    let span = |request: &Request<_>| tracing::info_span!("http", http.method = %request.method(), http.path = request.uri().path());
     table
         .fallback(async || Refusal::not_found())
         .layer(CatchPanicLayer::custom(panicked))

@@ -72,7 +72,8 @@ impl Drive {
     /// One event, which must not be rejected.
     pub(crate) fn tell(&mut self, event: Event) -> &mut Self {
         let ctx = Ctx { at: self.at, jitter: 1 << 40, eager: &self.eager };
-        let transition = apply(&mut self.state, &event, &ctx).unwrap_or_else(|rejected| panic!("{event:?}: {rejected}"));
+        let transition =
+            apply(&mut self.state, &event, &ctx).unwrap_or_else(|rejected| panic!("{event:?}: {rejected}"));
         if !transition.changes.is_empty() {
             self.journal.push((transition.at, Row { event, changes: transition.changes }));
         }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::check::{Button, Check, Conclusion, Status, StepReport};
 use super::markdown::{cut, escape, fence, quote, tail};
+use super::run::superseded;
 use crate::engine::state::HoldKind;
 use crate::engine::step::{CancelCause, FaultClass, StepOutcome, StepPhase, StopCause, WaitFor};
 use crate::engine::view::{HeldBackBy, StepView};
@@ -31,7 +32,8 @@ pub fn step_check(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepRep
     let state = step.step();
     let status = status(state.phase);
     let completed = matches!(status, Status::Completed(_));
-    let retry = matches!(status, Status::Completed(Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled));
+    let retry = matches!(status, Status::Completed(Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled))
+        && !superseded(run.state.phase);
     let buttons = match (approval, retry) {
         (true, _) => vec![Button::ApproveStep],
         (_, true) => vec![Button::Retry],
@@ -93,7 +95,8 @@ pub fn step_title(run: &RunView<'_>, step: StepView<'_>) -> String {
         StepPhase::Waiting(WaitFor::Approval) => "Waits for approval".to_owned(),
         StepPhase::Waiting(WaitFor::Gate) => "Waits for its environment".to_owned(),
         StepPhase::Waiting(WaitFor::Turn) => waits_for_turn(step),
-        StepPhase::Queued => format!("Waits for {agent}{attempt}"),
+        StepPhase::Queued if state.attempts > 1 => format!("Waits for {agent}, attempt {}", state.attempts),
+        StepPhase::Queued => format!("Waits for {agent}"),
         StepPhase::Running if step.instances().next().is_some() => instances(step),
         StepPhase::Running => format!("Running{attempt}"),
         StepPhase::AwaitingInput => format!("{agent} asks a question"),
@@ -107,7 +110,7 @@ pub fn step_title(run: &RunView<'_>, step: StepView<'_>) -> String {
         StepPhase::Stopping(StopCause::Stalled) => "Showed no sign of life; stopping".to_owned(),
         StepPhase::Stopping(StopCause::Cancelled(_) | StopCause::Skipped) => "Stopping".to_owned(),
         StepPhase::Ended(StepOutcome::Success) => format!("Done{took}{attempt}"),
-        StepPhase::Ended(StepOutcome::Neutral) => format!("Done, without an opinion{took}"),
+        StepPhase::Ended(StepOutcome::Neutral) => format!("Done{took}, without an opinion"),
         StepPhase::Ended(StepOutcome::Failure) => format!("Failed{took}{attempt}"),
         StepPhase::Ended(StepOutcome::TimedOut) => format!("Timed out{took}{attempt}"),
         StepPhase::Ended(StepOutcome::Cancelled(cause)) => cancelled(cause).to_owned(),
@@ -123,6 +126,8 @@ pub(super) fn held(by: &str, why: &str) -> String {
 
 fn waits_for_turn(step: StepView<'_>) -> String {
     let why = match step.held_back_by() {
+        Some(HeldBackBy::Hold(HoldKind::Queue)) => return "Waits until the run may begin".to_owned(),
+        Some(HeldBackBy::Hold(HoldKind::Trust)) => return "Waits until this commit is approved".to_owned(),
         Some(HeldBackBy::Hold(_)) => "the run is held",
         Some(HeldBackBy::Alone) => "steps that must run alone",
         Some(HeldBackBy::Exclusion) => "another step of its exclusion group runs",

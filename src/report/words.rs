@@ -129,7 +129,7 @@ fn attempt_ended(step: &StepKey, number: u32, result: &AttemptResult) -> String 
             format!("{step} failed{nth}{}", because(message.as_deref().unwrap_or_default()))
         }
         AttemptResult::Failed { class, message, .. } => {
-            format!("{step} could not finish{nth}, {}{}", class_words(*class), because(message))
+            format!("{step} could not finish{nth}: {} ({})", message.trim().trim_end_matches('.'), class_words(*class))
         }
         AttemptResult::Declined { message } => format!("The agent would not take {step}{nth}{}", because(message)),
         AttemptResult::Fenced => format!("Nobody knows how {step} ended{nth}; what it says later does not count"),
@@ -186,7 +186,10 @@ fn effects(state: &RunState, event: &Event, changes: &[Change]) -> Vec<String> {
     sentences.append(&mut followed.fanned_out);
     let mut phases: BTreeMap<String, Vec<StepIx>> = BTreeMap::new();
     for (ix, phase) in &followed.steps {
-        if let Some(words) = phase_words(*phase, Some(*ix) == own) {
+        let own = Some(*ix) == own;
+        if let Some(words) = own.then(|| own_words(*phase)).flatten() {
+            sentences.push(words.to_owned());
+        } else if let Some(words) = phase_words(*phase).filter(|_| !own) {
             phases.entry(words.to_owned()).or_default().push(*ix);
         }
     }
@@ -265,8 +268,23 @@ impl Followed {
     }
 }
 
-/// What is to be said of a step that stands there now; nothing when the event says it already.
-fn phase_words(phase: StepPhase, own: bool) -> Option<&'static str> {
+/// What follows for the step that the event itself is about.
+fn own_words(phase: StepPhase) -> Option<&'static str> {
+    match phase {
+        StepPhase::BackOff => Some("It will be tried again"),
+        StepPhase::Ended(StepOutcome::Failure | StepOutcome::TimedOut) => Some("It is not tried again"),
+        StepPhase::Waiting(WaitFor::Turn) => Some("It is tried again when its turn comes"),
+        StepPhase::Stopping(_) => Some("It is being stopped"),
+        StepPhase::Waiting(_)
+        | StepPhase::Queued
+        | StepPhase::Running
+        | StepPhase::AwaitingInput
+        | StepPhase::Ended(_) => None,
+    }
+}
+
+/// What is to be said of any other step that stands there now.
+fn phase_words(phase: StepPhase) -> Option<&'static str> {
     match phase {
         StepPhase::Waiting(WaitFor::Approval) => Some("Waits for approval"),
         StepPhase::Waiting(WaitFor::Gate) => Some("Waits for its environment"),
@@ -277,12 +295,9 @@ fn phase_words(phase: StepPhase, own: bool) -> Option<&'static str> {
         StepPhase::Stopping(StopCause::Stalled | StopCause::Cancelled(_) | StopCause::Skipped) => {
             Some("Is being stopped")
         }
-        StepPhase::Ended(StepOutcome::Success | StepOutcome::Neutral) if own => None,
         StepPhase::Ended(StepOutcome::Success | StepOutcome::Neutral) => Some("Done"),
-        StepPhase::Ended(StepOutcome::Failure | StepOutcome::TimedOut) if own => Some("Not tried again"),
         StepPhase::Ended(StepOutcome::Failure) => Some("Failed"),
         StepPhase::Ended(StepOutcome::TimedOut) => Some("Timed out"),
-        StepPhase::Ended(StepOutcome::Cancelled(CancelCause::Run | CancelCause::Refused)) if own => None,
         StepPhase::Ended(StepOutcome::Cancelled(cause)) => Some(cancelled(cause)),
         StepPhase::Ended(StepOutcome::SkippedByIf) => Some("Skipped by its condition"),
         StepPhase::Ended(StepOutcome::SkippedByCommand) => None,

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 /// Steps above which a picture says less than a table. Sets of steps are bits of a `u128`.
 pub(super) const STEPS_MAX: usize = 100;
 /// Width of a step, in pixels.
-pub(super) const WIDTH: f32 = 208.0;
+pub(super) const WIDTH: f32 = 192.0;
 /// Height of a step.
 pub(super) const HEIGHT: f32 = 54.0;
 /// Between two layers, where the lines run.
-const ACROSS: f32 = 52.0;
+const ACROSS: f32 = 44.0;
 /// Between two steps of a layer.
 const BETWEEN: f32 = 18.0;
 /// Height of a bend.

@@ -33,7 +33,8 @@ impl Pages {
         if let Some(why) = loaded.row.broken {
             return Ok(Found::Broken(why));
         }
-        let body = self.store.plan(run.installation, loaded.row.plan).await?.context("the plan of the run is missing")?;
+        let body =
+            self.store.plan(run.installation, loaded.row.plan).await?.context("the plan of the run is missing")?;
         let state = match fold(run, &body, &loaded) {
             Ok(state) => state,
             Err(why) => return Ok(Found::Broken(why)),

@@ -116,7 +116,9 @@ impl Pages {
                 html(StatusCode::GONE, &Notice { title: "This run is no longer kept", text: text.to_owned() })
             }
             Ok(load::Found::Broken(why)) => {
-                let text = format!("It is left alone until somebody looks after it: {why}. Its operator finds it with `pointsman doctor`.");
+                let text = format!(
+                    "It is left alone until somebody looks after it: {why}. Its operator finds it with `pointsman doctor`."
+                );
                 html(StatusCode::OK, &Notice { title: "This run cannot be read", text })
             }
             Err(error) => {

@@ -16,7 +16,7 @@ use crate::workflow::plan::PlanIx;
 /// Rows of the table of steps; instances of fan-outs count.
 const ROWS_MAX: usize = 500;
 /// The longest key that a box of the picture shows.
-const KEY_CHARS_MAX: usize = 21;
+const KEY_CHARS_MAX: usize = 18;
 
 /// A journal row, as far as it could be read.
 pub(super) struct JournalRow {
@@ -154,7 +154,12 @@ pub(super) struct EventLine {
 
 impl Page {
     /// The page of a run. `web` is GitHub's address without a slash at its end.
-    pub(super) fn new(run: &RunView<'_>, birth: &Birth, journal: &[JournalRow], (web, began): (&str, Timestamp)) -> Self {
+    pub(super) fn new(
+        run: &RunView<'_>,
+        birth: &Birth,
+        journal: &[JournalRow],
+        (web, began): (&str, Timestamp),
+    ) -> Self {
         let (state, progress) = (run.state, run.progress());
         let repository = format!("{web}/{}", birth.repository_name);
         let ended = matches!(state.phase, RunPhase::Ended(_));
@@ -214,7 +219,8 @@ fn cause(trigger: &Trigger, repository: &str) -> Link {
 
 /// A name of a branch as it may stand in the path of an address.
 fn path(name: &str) -> String {
-    const KEPT: percent_encoding::AsciiSet = percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+    const KEPT: percent_encoding::AsciiSet =
+        percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
     percent_encoding::utf8_percent_encode(name, &KEPT).to_string()
 }
 
@@ -239,7 +245,8 @@ fn note(run: &RunView<'_>) -> Option<String> {
         RunPhase::Ended(_) | RunPhase::Stopping(_) => None,
         RunPhase::Asking | RunPhase::Running => match run.hold().map(|hold| hold.kind) {
             Some(HoldKind::Trust) => {
-                Some("Nothing runs until somebody with write has read this commit and approved it.".to_owned())
+                let sha = run.state.birth.as_ref().map(|birth| birth.sha.to_string()).unwrap_or_default();
+                Some(format!("Nothing runs until somebody with write has read this commit and comments /approve {sha}"))
             }
             Some(HoldKind::Pause | HoldKind::Recovery) => comment("/resume", "to go on"),
             Some(HoldKind::Budget) => Some("The budget of this workflow is spent.".to_owned()),
@@ -259,7 +266,7 @@ impl StepLine {
             anchor: format!("step-{}", step.ix),
             look: step_look(state.phase),
             key: state.key.to_string(),
-            name: (plan.name != state.key.as_str() && !instance).then(|| plan.name.clone()),
+            name: (!instance && !says_the_same(&plan.name, state.key.as_str())).then(|| plan.name.clone()),
             instance,
             title: step_title(run, step),
             agent: if fan_out { String::new() } else { step.agent().to_string() },
@@ -271,6 +278,12 @@ impl StepLine {
             open: bad,
         }
     }
+}
+
+/// `Run tests` and `run_tests`: one of them is enough.
+fn says_the_same(name: &str, key: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    letters(name) == letters(key)
 }
 
 impl EventLine {
@@ -300,7 +313,10 @@ impl Picture {
         };
         let layout = layout(&all.iter().map(needs).collect::<Vec<_>>());
         let boxes = all.iter().zip(&layout.steps).map(|(step, place)| StepBox::new(run, *step, *place)).collect();
-        let line = |(from, to, path): &(usize, usize, String)| Line { path: path.clone(), class: line_class(all[*from], all[*to]) };
+        let line = |(from, to, path): &(usize, usize, String)| Line {
+            path: path.clone(),
+            class: line_class(all[*from], all[*to]),
+        };
         Some(Self {
             width: format!("{:.0}", layout.width),
             height: format!("{:.0}", layout.height),
@@ -355,7 +371,7 @@ fn box_words(step: StepView<'_>) -> String {
         let over = step.instances().filter(|instance| instance.step().outcome().is_some()).count();
         return format!("{word} · {over} of {all}");
     }
-    let tried = if state.attempts > 1 { format!(" · attempt {}", state.attempts) } else { String::new() };
+    let tried = if state.attempts > 1 { format!(" · try {}", state.attempts) } else { String::new() };
     match step.took() {
         Some(took) => format!("{word} · {}{tried}", human(took)),
         None => format!("{word}{tried}"),

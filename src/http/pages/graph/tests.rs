@@ -47,7 +47,8 @@ fn declaration_order_need_not_be_topological() {
 #[test]
 fn a_hundred_steps_in_any_shape_do_not_overlap() {
     let wide: Vec<Vec<usize>> = (0..100).map(|step| if step == 0 { vec![] } else { vec![0] }).collect();
-    let mesh: Vec<Vec<usize>> = (0..100_usize).map(|s| (s.saturating_sub(7)..s).filter(|n| n % 3 != s % 3).collect()).collect();
+    let mesh: Vec<Vec<usize>> =
+        (0..100_usize).map(|s| (s.saturating_sub(7)..s).filter(|n| n % 3 != s % 3).collect()).collect();
     for needs in [wide, mesh] {
         let needs: Vec<&[usize]> = needs.iter().map(Vec::as_slice).collect();
         assert_eq!(drawn(&needs).len(), 100);
