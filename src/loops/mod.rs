@@ -5,6 +5,10 @@
 //!
 //! *Invariant:* a loop may be killed between any two lines; the next one, here or on another replica, goes on.
 
+pub mod deliver;
 pub mod driver;
+pub mod reconcile;
+pub mod redeliver;
 mod rows;
 pub mod runs;
+pub mod writer;
