@@ -24,8 +24,8 @@ use pointsman::workflow::parse;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub const REPO: &str = "octo/app";
-pub const CHECK_RUNS: &str = "/repos/octo/app/check-runs";
+pub(super) const REPO: &str = "octo/app";
+pub(super) const CHECK_RUNS: &str = "/repos/octo/app/check-runs";
 const WORKFLOW: &str = "on: { pull_request: {} }
 defaults: { retries: 0 }
 steps:
@@ -35,17 +35,17 @@ steps:
 /// Pieces of work until nothing is due; more is a loop that never comes to rest.
 const TICKS_MAX: usize = 20;
 
-pub struct World {
-    pub github: GitHub,
-    pub app: App,
-    pub store: Store,
-    pub runs: Runs,
-    pub clock: Clock,
-    pub born: Timestamp,
-    pub writers: Writers,
-    pub reconcile: Reconcile,
-    pub installation: InstallationId,
-    pub number: u64,
+pub(super) struct World {
+    pub(super) github: GitHub,
+    pub(super) app: App,
+    pub(super) store: Store,
+    pub(super) runs: Runs,
+    pub(super) clock: Clock,
+    pub(super) born: Timestamp,
+    pub(super) writers: Writers,
+    pub(super) reconcile: Reconcile,
+    pub(super) installation: InstallationId,
+    pub(super) number: u64,
     pace: Pace,
     repo: RepoId,
     head: CommitSha,
@@ -54,12 +54,12 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::paced(Pace { content_gap: Duration::ZERO, ..Pace::default() }).await
     }
 
     /// With so many writes an hour.
-    pub async fn with_pace(content_per_hour: u32) -> Self {
+    pub(super) async fn with_pace(content_per_hour: u32) -> Self {
         Self::paced(Pace { content_gap: Duration::ZERO, content_per_hour, ..Pace::default() }).await
     }
 
@@ -120,14 +120,14 @@ impl World {
     }
 
     /// The loop of another replica, which knows the same runs.
-    pub fn replica(&self) -> Reconcile {
+    pub(super) fn replica(&self) -> Reconcile {
         let me = Incarnation(random_bytes());
         let writers = Writers::new(self.store.clone(), me, self.clock.clone(), self.pace);
         loop_of(&self.store, &self.runs, &self.app, &writers, &self.clock)
     }
 
     /// The loop of another replica, which has no run in memory but as it loads them.
-    pub fn stranger(&self) -> Reconcile {
+    pub(super) fn stranger(&self) -> Reconcile {
         let me = Incarnation(random_bytes());
         let parts = ((self.store.clone(), self.door.clone()), (self.clock.clone(), Wakes::default()));
         let (runs, _) = Runs::new(parts.0, parts.1, me, BTreeSet::new());
@@ -135,7 +135,7 @@ impl World {
         loop_of(&self.store, &runs, &self.app, &writers, &self.clock)
     }
 
-    pub fn sha(&self) -> &str {
+    pub(super) fn sha(&self) -> &str {
         self.head.as_str()
     }
 
@@ -143,11 +143,11 @@ impl World {
         HeadKey { installation: self.installation, repo: self.repo, sha: self.head.clone() }
     }
 
-    pub fn dirty(&self, name: &str) -> DirtyCheck {
+    pub(super) fn dirty(&self, name: &str) -> DirtyCheck {
         DirtyCheck { head: self.key(), name: name.to_owned() }
     }
 
-    pub fn speaker(&self, workflow: &str, speaker: Speaker, number: u64) -> HeadWrite {
+    pub(super) fn speaker(&self, workflow: &str, speaker: Speaker, number: u64) -> HeadWrite {
         HeadWrite {
             head: self.key(),
             workflow: workflow.parse().unwrap(),
@@ -159,7 +159,7 @@ impl World {
     }
 
     /// The `number`th run of the workflow; it speaks.
-    pub async fn start(&self, number: u64) -> RunId {
+    pub(super) async fn start(&self, number: u64) -> RunId {
         let workflow = parse(&"ci".parse().unwrap(), WORKFLOW, &Operator::default()).unwrap();
         let encoded = workflow.plan.to_json().unwrap();
         let hash = self.store.put_plan(self.installation, encoded.as_bytes(), self.clock.now()).await.unwrap();
@@ -182,11 +182,11 @@ impl World {
         run
     }
 
-    pub async fn tell(&self, run: RunId, event: Event) {
+    pub(super) async fn tell(&self, run: RunId, event: Event) {
         self.act(Act::new(run, event)).await;
     }
 
-    pub async fn act(&self, act: Act) {
+    pub(super) async fn act(&self, act: Act) {
         let run = act.run;
         match self.runs.commit(vec![act], Together::default()).await.unwrap() {
             Done::Committed(mut all) => all.remove(&run).unwrap().map(drop).unwrap(),
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// Works until nothing is due now.
-    pub async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         for _ in 0..TICKS_MAX {
             match self.reconcile.tick().await.unwrap() {
                 Next::At(at) if at > self.clock.now() => return,
@@ -207,14 +207,14 @@ impl World {
     }
 
     /// No head waits for anything, and nothing was asked that GitHub does not know.
-    pub async fn nothing_left(&self) {
+    pub(super) async fn nothing_left(&self) {
         self.settle().await;
         assert_eq!(self.store.oldest_head().await.unwrap(), None);
         assert_eq!(self.github.unexpected_requests(), Vec::<String>::new());
     }
 
     /// The newest check of each name, as a person sees them.
-    pub fn shown(&self) -> Vec<String> {
+    pub(super) fn shown(&self) -> Vec<String> {
         let line = |check: CheckView| {
             let word = check.conclusion.unwrap_or(check.status);
             format!("{} [{word}]: {}", check.name, check.title.unwrap_or_default())
@@ -222,23 +222,23 @@ impl World {
         self.github.checks(self.sha()).into_iter().map(line).collect()
     }
 
-    pub fn check(&self, name: &str) -> CheckView {
+    pub(super) fn check(&self, name: &str) -> CheckView {
         let found = self.github.checks(self.sha()).into_iter().find(|check| check.name == name);
         found.unwrap_or_else(|| panic!("no check {name}:\n{}", self.github.render(self.number)))
     }
 
     /// How many check runs of a name there are.
-    pub fn generations(&self, name: &str) -> usize {
+    pub(super) fn generations(&self, name: &str) -> usize {
         self.github.all_checks(self.sha()).iter().filter(|check| check.name == name).count()
     }
 
     /// How often somebody asked to make a check of this name.
-    pub fn made(&self, name: &str) -> usize {
+    pub(super) fn made(&self, name: &str) -> usize {
         let all = self.github.requests();
         all.iter().filter(|one| one.method == "POST" && one.path == CHECK_RUNS && one.body["name"] == name).count()
     }
 
-    pub fn writes(&self) -> usize {
+    pub(super) fn writes(&self) -> usize {
         self.github.requests().iter().filter(|request| request.writes_content()).count()
     }
 }
