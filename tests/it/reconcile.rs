@@ -276,7 +276,7 @@ async fn reasons_and_changed_files_show() {
         ["docs [skipped]: Not for this change", "pointsman / config [failure]: 1 of 1 workflow file wrong"]
     );
     assert_eq!(world.check(CONFIG_CHECK).annotations, ["src/main.rs:3 failure note 3"]);
-    // A slow sweep over a commit that shows what it should writes nothing.
+    // A mark for a name that nobody speaks for writes nothing.
     let before = world.writes();
     world.store.mark_dirty(vec![world.dirty("nobody")], world.clock.now()).await.unwrap();
     world.settle().await;
