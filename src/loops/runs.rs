@@ -164,6 +164,21 @@ impl Runs {
         Ok(slot.as_ref().map(|cached| look(&cached.state)))
     }
 
+    /// Looks at a run as the database has it now, also when another replica moved it last; nothing when it does not
+    /// exist. For what is shown outside: what is cached here may be behind.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the run is [`Broken`].
+    pub async fn read_newest<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
+        let mut slot = self.lock(run).await;
+        let Some(row) = self.0.store.run(run).await? else { return Ok(None) };
+        if slot.as_ref().is_none_or(|cached| cached.state.seq != row.seq) || row.broken.is_some() {
+            *slot = None;
+            *slot = self.load(run).await?;
+        }
+        Ok(slot.as_ref().map(|cached| look(&cached.state)))
+    }
+
     /// Tells a run what happened to it. `None`: there is no such run.
     ///
     /// # Errors
