@@ -65,7 +65,9 @@ impl Advance {
 
     /// Nothing was due: the column learns the true time.
     async fn correct(&self, run: RunId) -> anyhow::Result<()> {
-        let Some((seq, wake)) = self.runs.read(run, |state| (state.seq, wake_at(state))).await? else { return Ok(()) };
+        let Some((seq, wake)) = self.runs.read_newest(run, |state| (state.seq, wake_at(state))).await? else {
+            return Ok(());
+        };
         self.store.set_wake(run, seq, wake).await.context("a timer could not be corrected")
     }
 

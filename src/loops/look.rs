@@ -199,7 +199,7 @@ impl Looker {
     }
 
     async fn facts(&self, attempt: &AttemptId) -> anyhow::Result<Option<Facts>> {
-        let facts = self.runs.read(attempt.run, |state| {
+        let facts = self.runs.read_newest(attempt.run, |state| {
             let step = state.steps.get(state.find(&attempt.step)? as usize)?;
             let planned = state.plan_of(step);
             Some(Facts { kind: kind(planned), stall: planned.stall_timeout })

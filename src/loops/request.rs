@@ -15,6 +15,7 @@ use crate::engine::step::{StepIx, StepState};
 use crate::engine::{StepScope, status_word};
 use crate::ids::{AgentName, AttemptId, CommitSha, StepKey};
 use crate::report::StepReport;
+use crate::workflow::defaults::KINDS;
 use crate::workflow::expr::{Status, Template};
 use crate::workflow::plan::{self, Strategy};
 
@@ -218,17 +219,30 @@ fn untrusted(facts: &Value) -> BTreeMap<String, String> {
 }
 
 fn limits(state: &RunState, planned: &plan::Step, deadline: String) -> Limits {
-    let said = |bytes: u64| (bytes > 0).then_some(bytes);
+    let (said, most) = (planned.resources, state.plan.limits.resources);
+    let default = KINDS.iter().find(|facts| facts.kind == planned.kind).map(|facts| facts.resources);
+    let default = default.unwrap_or_default();
     Limits {
         deadline: Some(deadline),
         timeout_ms: u64::try_from(planned.timeout.as_millis()).ok(),
         max_cost_micros: state.plan.max_cost_micros.map(|max| max.saturating_sub(state.cost_micros)),
         max_turns: None,
         max_patch_bytes: None,
-        memory_bytes: said(planned.resources.memory_bytes),
-        cpu_millis: (planned.resources.cpu_millis > 0).then_some(planned.resources.cpu_millis),
-        disk_bytes: said(planned.resources.disk_bytes),
+        memory_bytes: first(said.memory_bytes, default.memory_bytes, most.memory_bytes),
+        cpu_millis: first(said.cpu_millis, default.cpu_millis, most.cpu_millis),
+        disk_bytes: first(said.disk_bytes, default.disk_bytes, most.disk_bytes),
     }
+}
+
+/// What the step says, else its type's default, cut at what the run may use; zero means: not said.
+fn first<T: Ord + Default>(said: T, default: T, most: T) -> Option<T> {
+    let none = T::default();
+    let found = match (said > none, most > none) {
+        (true, _) => said,
+        (false, true) => default.min(most),
+        (false, false) => default,
+    };
+    (found > none).then_some(found)
 }
 
 /// Resolves the expressions of one step.

@@ -172,7 +172,11 @@ impl Sender {
         if row.stop {
             return self.end(&row, Ending::bare(AttemptResult::Stopped)).await;
         }
-        let draft = match runs.read(attempt.run, |state| draft(state, attempt)).await? {
+        let draft = match heard {
+            Heard::Never => runs.read(attempt.run, |state| draft(state, attempt)).await?,
+            Heard::Perhaps => runs.read_newest(attempt.run, |state| draft(state, attempt)).await?,
+        };
+        let draft = match draft {
             None | Some(Err(Refusal::Over)) => return Ok(()),
             Some(Err(Refusal::Wrong(why))) => {
                 return self.end(&row, Ending::failed(Failure::new(Class::Config, why))).await;
@@ -268,7 +272,7 @@ impl Sender {
         let mut tasks = tasks.into_iter();
         let Some(oldest) = tasks.next() else { return Ok(()) };
         self.cancel(picked, tasks).await;
-        let kind = self.0.parts.runs.read(row.id.run, |state| {
+        let kind = self.0.parts.runs.read_newest(row.id.run, |state| {
             let step = state.find(&row.id.step).and_then(|ix| state.steps.get(ix as usize));
             step.map(|step| kind(state.plan_of(step)))
         });

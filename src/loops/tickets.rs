@@ -47,7 +47,7 @@ async fn attempt_works(store: &Store, ticket: &TicketRow) -> anyhow::Result<bool
 }
 
 async fn run_holds(runs: &Runs, ticket: &TicketRow) -> anyhow::Result<bool> {
-    let held = runs.read(ticket.run, |state| {
+    let held = runs.read_newest(ticket.run, |state| {
         state.seats.iter().any(|seat| seat.gate.0 == ticket.gate.name && seat.state == SeatState::Held)
     });
     match held.await {

@@ -173,12 +173,14 @@ impl Watch {
     fn called_back(&self, now: Timestamp) {
         let mut callbacks = self.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = self.table();
+        let table = &mut *table;
         for _ in 0..CALLBACKS_MAX {
             let Ok(attempt) = callbacks.try_recv() else { return };
-            match table.watched.get_mut(&attempt) {
-                Some(watched) if watched.row.task.is_some() => watched.hurry(now),
-                Some(_) | None if table.called.len() < CALLBACKS_MAX => drop(table.called.insert(attempt)),
-                Some(_) | None => table.called.clear(),
+            match table.watched.get_mut(&attempt).filter(|watched| watched.row.task.is_some()) {
+                Some(watched) => watched.hurry(now),
+                None if table.called.len() < CALLBACKS_MAX => drop(table.called.insert(attempt)),
+                // They are polled like all others.
+                None => table.called.clear(),
             }
         }
     }
