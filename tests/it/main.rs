@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod attempts;
 mod files;
+mod fleet;
+mod gates;
+mod stub;
 mod tidy;
