@@ -164,19 +164,27 @@ impl Runs {
         Ok(slot.as_ref().map(|cached| look(&cached.state)))
     }
 
-    /// Looks at a run as the database has it now, also when another replica moved it last; nothing when it does not
-    /// exist. For what is shown outside: what is cached here may be behind.
+    /// Looks at a run as the database has it now: another replica may have moved it.
     ///
     /// # Errors
-    /// When the database does not answer, or the run is [`Broken`].
+    /// As [`Runs::read`].
     pub async fn read_newest<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
         let mut slot = self.lock(run).await;
-        let Some(row) = self.0.store.run(run).await? else { return Ok(None) };
-        if slot.as_ref().is_none_or(|cached| cached.state.seq != row.seq) || row.broken.is_some() {
+        if let Some(cached) = slot.as_ref()
+            && self.is_old(&cached.state).await?
+        {
             *slot = None;
+        }
+        if slot.is_none() {
             *slot = self.load(run).await?;
         }
         Ok(slot.as_ref().map(|cached| look(&cached.state)))
+    }
+
+    /// Whether the database is ahead of a state.
+    async fn is_old(&self, state: &RunState) -> anyhow::Result<bool> {
+        let row = self.0.store.run(state.id).await?;
+        Ok(row.is_none_or(|row| row.seq != state.seq || row.broken.is_some()))
     }
 
     /// Tells a run what happened to it. `None`: there is no such run.
@@ -229,7 +237,8 @@ impl Runs {
             ..Bundle::default()
         };
         for (act, slot) in acts.iter().zip(slots.iter_mut()) {
-            if slot.is_none() {
+            let loaded = slot.is_none();
+            if loaded {
                 **slot = match &act.birth {
                     Some((plan, hash)) => Some(Cached::unborn(act.run, plan.clone(), *hash)),
                     None => self.load(act.run).await?,
@@ -238,6 +247,11 @@ impl Runs {
             let Some(cached) = slot.as_mut() else { continue };
             let before = cached.state.seq;
             let decided = self.decide(act, cached).await?;
+            // A decision that writes nothing is compared with nothing: an old state must not make it.
+            let writes = decided.as_ref().is_ok_and(|transition| !transition.changes.is_empty());
+            if !writes && !loaded && self.is_old(&cached.state).await? {
+                return Ok(None);
+            }
             if let Ok(transition) = &decided
                 && !transition.changes.is_empty()
             {
