@@ -10,7 +10,7 @@ use crate::engine::encode::Row;
 use crate::engine::event::{AttemptResult, Verdict};
 use crate::engine::state::{Birth, Definition, GateKey, GateKind, Hold, HoldKind, OperatorLimits, Trigger};
 use crate::engine::step::FaultClass;
-use crate::engine::{Change, Ctx, Event, RunState, RunView, apply};
+use crate::engine::{Ctx, Event, RunState, RunView, apply};
 use crate::ids::{AgentName, InstallationId, RepoId, RunId};
 use crate::time::Timestamp;
 use crate::workflow::defaults::Operator;
@@ -133,11 +133,6 @@ impl Drive {
 
     pub(crate) fn view(&self) -> RunView<'_> {
         RunView::new(&self.state, self.at)
-    }
-
-    /// What the last event changed.
-    pub(crate) fn last(&self) -> &[Change] {
-        &self.journal.last().unwrap().1.changes
     }
 }
 

@@ -62,7 +62,7 @@ fn cause(event: &Event, changes: &[Change]) -> String {
         Event::SkipRequested { step, by } => format!("@{by} skipped {step}"),
         Event::RetryRequested { what, by } => format!("{} wanted {}", person(by.as_ref()), again(what)),
         Event::HandedOver(sha) => format!("A step made commit {}; a new run goes on there", sha.short()),
-        Event::Ticked if changes.iter().any(|change| *change == Change::AllCancelled(CancelCause::RunTimeout)) => {
+        Event::Ticked if changes.contains(&Change::AllCancelled(CancelCause::RunTimeout)) => {
             "The run took too long".to_owned()
         }
         Event::Ticked => String::new(),
