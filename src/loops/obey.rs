@@ -16,7 +16,7 @@ use crate::command::reply::{self, Voice};
 use crate::command::{Actor, Approved, Command, Denied, Given, Mistake, Overrides, Person, Scope, StepName, authorize};
 use crate::engine::Rejected;
 use crate::engine::state::HoldKind;
-use crate::github::Installation;
+use crate::github::{Installation, Reaction};
 use crate::ids::{CommitSha, Login, RepoId, RepoName, RunId};
 use crate::inbound::Event;
 use crate::inbound::event::{Account, CheckActionRequested, CheckRerequested, Commented, SuiteRerequested};
@@ -443,17 +443,21 @@ fn effects(
     let mut outgoing = Vec::new();
     if let Some(comment) = back.comment {
         let repo = &back.repo;
-        let reaction = |content: &str| Outgoing::Reaction { repo: repo.clone(), comment, content: content.to_owned() };
-        outgoing.push(("eyes", reaction("eyes")));
-        outgoing.push(if told.good { ("rocket", reaction("rocket")) } else { ("minus", reaction("-1")) });
+        let reaction = |content| Outgoing::Reaction { repo: repo.clone(), comment, content };
+        outgoing.push(("eyes", reaction(Reaction::Eyes)));
+        outgoing.push(match told.good {
+            true => ("rocket", reaction(Reaction::Rocket)),
+            false => ("minus", reaction(Reaction::ThumbsDown)),
+        });
     }
     if let (Some(number), Some(words)) = (back.number, &told.words) {
         let (repo, key, text) = (back.repo.clone(), back.key.clone(), words.clone());
         outgoing.push(("reply", Outgoing::Reply { repo, number, key, text }));
     }
-    let write = |(what, body): (&str, Outgoing)| {
+    let write = |(what, outgoing): (&str, Outgoing)| {
         let name = format!("{}:{what}", back.key);
-        (installation, EffectWrite { id: effect_id(at), kind: body.kind(), name, due_at: at, body: body.encode() })
+        let body = serde_json::to_vec(&outgoing).ok()?;
+        Some((installation, EffectWrite { id: effect_id(at), kind: outgoing.kind(), name, due_at: at, body }))
     };
-    outgoing.into_iter().map(write).collect()
+    outgoing.into_iter().filter_map(write).collect()
 }

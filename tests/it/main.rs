@@ -4,8 +4,8 @@
 
 mod attempts;
 mod files;
-mod reconcile;
 mod fleet;
 mod gates;
+mod reconcile;
 mod stub;
 mod tidy;
