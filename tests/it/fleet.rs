@@ -37,7 +37,7 @@ use url::Url;
 /// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often replicas beat here; a lease is three of these.
-pub const BEAT: Duration = Duration::from_millis(300);
+pub const BEAT: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(200);
 pub const INSTALLATION: InstallationId = InstallationId(7);
 pub const REPOSITORY: RepoId = RepoId(42);
