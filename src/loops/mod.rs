@@ -7,6 +7,7 @@
 
 pub mod admit;
 pub mod advance;
+mod answer;
 pub mod beat;
 pub mod deliver;
 pub mod dispatch;
