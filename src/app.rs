@@ -19,10 +19,11 @@ use url::Url;
 
 use crate::agents::{self, Reach, Registry};
 use crate::config::{Agent, Database, Server, Settings};
-use crate::engine::state::{GateKey, OperatorLimits};
+use crate::engine::Event;
+use crate::engine::state::{GateKey, Hold, HoldKind, OperatorLimits};
 use crate::github::{self, App};
 use crate::http;
-use crate::ids::{AgentName, AttemptId};
+use crate::ids::{AgentName, AttemptId, InstallationId};
 use crate::inbound::verify::Secrets;
 use crate::loops::admit::Admit;
 use crate::loops::advance::Advance;
@@ -33,6 +34,7 @@ use crate::loops::driver::{Driver, Next, Status};
 use crate::loops::health::Health;
 use crate::loops::intake::Intake;
 use crate::loops::live::Live;
+use crate::loops::measure::Measure;
 use crate::loops::prune::Prune;
 use crate::loops::reconcile::Reconcile;
 use crate::loops::redeliver::{self, Redeliver};
@@ -43,7 +45,7 @@ use crate::loops::watch::{self, Watch};
 use crate::loops::writer::Writers;
 use crate::metrics::Metrics;
 use crate::route::OperatorFacts;
-use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, Severity, Store, StoreOptions};
+use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, RunFilter, Severity, Store, StoreOptions};
 use crate::time::Clock;
 use crate::wake::{Loop, Wakes};
 use crate::workflow::defaults::Operator;
@@ -195,14 +197,16 @@ async fn start_loops(
     let wakes = Wakes::default();
     let unlimited = |agent: &&Agent| agent.max_concurrent == 0;
     let eager: BTreeSet<AgentName> = settings.agents.iter().filter(unlimited).map(|agent| agent.name.clone()).collect();
+    let metrics = Metrics::new();
     let (runs, handed) = Runs::new((store.clone(), door), (clock.clone(), wakes.clone()), replica, eager);
+    let runs = runs.measured(metrics.clone());
     let address = listener.local_addr()?;
     let parts = Parts {
         fence: Fence::new(clock.clone(), settings.server.heartbeat),
         registry: Arc::new(registry(&settings.agents, clock.clone())?),
         store: store.clone(),
         status: Status::default(),
-        metrics: Metrics::new(),
+        metrics,
         live: Live::default(),
         stop: stop.clone(),
         tasks: tasks.clone(),
@@ -220,6 +224,9 @@ async fn start_loops(
     // The first beat measures the database's clock and enters the list: nothing may happen before.
     let beat = parts.beat(&settings.server, sender.clone());
     beat.tick().await.context("the first beat")?;
+    if !settings.limits.recovery {
+        parts.hold_left_over().await?;
+    }
     parts.listen(settings, listener, looks).await?;
     parts.drive(Loop::Beat, settings.server.heartbeat, beat, |it| async move { it.tick().await });
     parts.drive_runs(settings, sender, callbacks);
@@ -258,6 +265,18 @@ impl Parts {
             status: self.status.clone(),
             periods: PERIODS.into_iter().collect(),
         }
+    }
+
+    /// `ENABLE_WORKFLOW_RECOVERY=false`: runs left over at start are held until somebody resumes them.
+    async fn hold_left_over(&self) -> anyhow::Result<()> {
+        let why = "the service was started with recovery off".to_owned();
+        for row in self.store.list_runs(InstallationId(0), RunFilter::Live, None, LEFT_OVER_MAX).await? {
+            let hold = Hold { kind: HoldKind::Recovery, by: None, why: why.clone(), since: self.clock.now() };
+            if let Err(error) = self.runs.tell(row.id, Event::Held(hold)).await {
+                warn!(run.id = %row.id, error = format!("{error:#}"), "a run left over could not be held");
+            }
+        }
+        Ok(())
     }
 
     /// Serves HTTP, and the metrics on their own listener where the operator wants one.
@@ -335,6 +354,8 @@ impl Parts {
         self.drive(Loop::Watch, period(Loop::Watch), watch, |it| async move { it.tick().await });
         self.drive(Loop::Health, period(Loop::Health), health, |it| async move { it.tick().await });
         self.drive(Loop::Prune, period(Loop::Prune), prune, |it| async move { it.tick().await });
+        let measure = Measure { store: self.store.clone(), metrics: self.metrics.clone(), clock: self.clock.clone() };
+        self.drive(Loop::Measure, period(Loop::Measure), measure, |it| async move { it.tick().await });
     }
 
     /// The loops that talk with GitHub.
@@ -387,8 +408,11 @@ impl Parts {
     }
 }
 
+/// Runs left over that are held at a start with recovery off.
+const LEFT_OVER_MAX: u32 = 100;
+
 /// How often each loop looks by itself, when nothing wakes it.
-const PERIODS: [(Loop, Duration); 10] = [
+const PERIODS: [(Loop, Duration); 11] = [
     (Loop::Intake, Duration::from_secs(2)),
     (Loop::Advance, Duration::from_secs(5)),
     (Loop::Admit, Duration::from_secs(2)),
@@ -399,6 +423,7 @@ const PERIODS: [(Loop, Duration); 10] = [
     (Loop::Health, Duration::from_secs(30)),
     (Loop::Redeliver, redeliver::PERIOD),
     (Loop::Prune, Duration::from_secs(600)),
+    (Loop::Measure, Duration::from_secs(10)),
 ];
 
 fn period(which: Loop) -> Duration {

@@ -32,11 +32,13 @@ pub enum Loop {
     Prune,
     /// Says that this replica lives, and takes over from those that do not.
     Beat,
+    /// Reads the figures that all replicas share.
+    Measure,
 }
 
 impl Loop {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Intake,
         Self::Advance,
         Self::Admit,
@@ -48,6 +50,7 @@ impl Loop {
         Self::Redeliver,
         Self::Prune,
         Self::Beat,
+        Self::Measure,
     ];
 
     /// Its name in logs and metrics.
@@ -65,6 +68,7 @@ impl Loop {
             Self::Redeliver => "redeliver",
             Self::Prune => "prune",
             Self::Beat => "beat",
+            Self::Measure => "measure",
         }
     }
 }

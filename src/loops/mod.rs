@@ -18,6 +18,7 @@ pub mod health;
 pub mod intake;
 pub mod live;
 mod look;
+pub mod measure;
 mod obey;
 pub mod prune;
 pub mod reconcile;

@@ -344,6 +344,7 @@ fn target(run: RunId, state: &crate::engine::RunState) -> Option<Target> {
         phase: state.phase,
         untrusted: !facts::is_trusted(state),
         paused: state.holds.contains_key(&HoldKind::Pause),
+        left_over: state.holds.contains_key(&HoldKind::Recovery),
         steps: state.steps.iter().filter(|step| !step.retired).map(|step| step.key.clone()).collect(),
     })
 }

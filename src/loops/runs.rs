@@ -8,16 +8,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, bail};
 use moka::future::Cache;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
 use tracing::{error, warn};
 
-use super::rows;
+use super::{measure, rows};
 use crate::engine::{Ctx, Event, Rejected, RunState, Transition, apply, encode, next_timer};
 use crate::ids::{AgentName, AttemptId, InstallationId, RunId, random_bytes};
+use crate::metrics::Metrics;
 use crate::report::dirty;
 use crate::store::{
     Beside, Bundle, Claim, Consumed, DirtyCheck, Door, EffectWrite, GateWrite, HeadWrite, HoldWrite, Incarnation,
@@ -51,6 +52,7 @@ struct Inner {
     cache: Cache<RunId, Arc<Slot>>,
     /// Workflow checks whose table changed and nothing else: soon enough within the minute.
     tables: Mutex<BTreeSet<DirtyCheck>>,
+    metrics: OnceLock<Metrics>,
 }
 
 type Slot = AsyncMutex<Option<Cached>>;
@@ -148,8 +150,27 @@ impl Runs {
     ) -> (Self, mpsc::Receiver<Handoff>) {
         let (handoff, handed) = mpsc::channel(HANDOFF_MAX);
         let cache = Cache::builder().max_capacity(CACHE_RUNS_MAX).build();
-        let inner = Inner { store, door, clock, wakes, replica, eager, handoff, cache, tables: Mutex::default() };
+        let inner = Inner {
+            store,
+            door,
+            clock,
+            wakes,
+            replica,
+            eager,
+            handoff,
+            cache,
+            tables: Mutex::default(),
+            metrics: OnceLock::new(),
+        };
         (Self(Arc::new(inner)), handed)
+    }
+
+    /// Counts what happens to runs here from now on.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        // Whoever was first stays: both count the same.
+        let _ = self.0.metrics.set(metrics);
+        self
     }
 
     /// Looks at a run; nothing when it does not exist.
@@ -326,6 +347,9 @@ impl Runs {
             cached.tail += bytes;
             if cached.tail > cached.checkpoint.max(CHECKPOINT_BYTES_MIN) {
                 self.checkpoint(cached);
+            }
+            if let Some(metrics) = self.0.metrics.get() {
+                measure::count(metrics, &cached.state, &transition.changes);
             }
             rows::wakes(transition, &mut woken);
             let touched = dirty(&cached.state, &transition.changes);

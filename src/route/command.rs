@@ -25,6 +25,8 @@ pub struct Target {
     pub untrusted: bool,
     /// Whether it is paused.
     pub paused: bool,
+    /// Whether it was left over at a start with recovery off.
+    pub left_over: bool,
     /// Its steps, instances too.
     pub steps: Vec<StepKey>,
 }
@@ -83,10 +85,15 @@ pub fn obey(command: &Command, giver: &Giver<'_>, targets: &[Target]) -> Obeyed 
         }
         Command::Pause { words } => pause(words, by, targets, at),
         Command::Resume { workflow } => {
-            let paused = of_workflow(targets, workflow.as_ref()).filter(|target| target.live() && target.paused);
-            let event = Event::Released { kind: HoldKind::Pause, by: Some(by.clone()) };
-            let events = paused.map(|target| (target.run, event.clone())).collect();
-            Obeyed::Acts { events, hold: Some((workflow.clone(), false, String::new())) }
+            let held = |target: &Target| match (target.paused, target.left_over) {
+                (true, _) => Some(HoldKind::Pause),
+                (false, true) => Some(HoldKind::Recovery),
+                (false, false) => None,
+            };
+            let live = of_workflow(targets, workflow.as_ref()).filter(|target| target.live());
+            let released = live.filter_map(|target| Some((target.run, held(target)?)));
+            let event = |(run, kind)| (run, Event::Released { kind, by: Some(by.clone()) });
+            Obeyed::Acts { events: released.map(event).collect(), hold: Some((workflow.clone(), false, String::new())) }
         }
         Command::Cancel { workflow } => {
             let live = of_workflow(targets, workflow.as_ref()).filter(|target| target.live());
