@@ -4,6 +4,7 @@
 //!
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
+mod dev;
 mod health;
 pub mod log;
 mod serve;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub use dev::Dev;
 pub use health::Health;
 pub use serve::SettingsArgs;
 
@@ -28,6 +30,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(Dev),
     Health(Health),
     /// Print completions for a shell: `pointsman completions bash > /etc/bash_completion.d/pointsman`.
     Completions {
@@ -43,6 +46,8 @@ pub enum Failure {
     Settings(Vec<Problem>),
     /// It did not work, or what it looked at is wrong: exit code 1.
     Failed(anyhow::Error),
+    /// What it looked at is wrong, and everything was said about it: exit code 1.
+    Told,
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -57,7 +62,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Told => 1,
         }
     }
 
@@ -70,6 +75,7 @@ impl Failure {
                 format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
             }
             Self::Failed(error) => format!("error: {error:#}\n"),
+            Self::Told => String::new(),
         }
     }
 }
@@ -91,6 +97,7 @@ pub async fn main() -> ExitCode {
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Dev(dev) => dev.run().await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
         }
