@@ -67,7 +67,8 @@ impl Wish {
         };
         let files = read_files(github, &repo).await?;
         let change = [if sample { GREET.0 } else { NOTE }.to_owned()];
-        let bases = if sample { BASES.map(str::to_owned).to_vec() } else { vec![github.default_branch(repo.as_str())?] };
+        let bases =
+            if sample { BASES.map(str::to_owned).to_vec() } else { vec![github.default_branch(repo.as_str())?] };
         let ways = bases.iter().flat_map(|base| BRANCHES.map(|branch| (base, branch)));
         for (base, branch) in ways {
             let workflows: Vec<WorkflowId> =
@@ -79,7 +80,10 @@ impl Wish {
             let agents = files.iter().filter_map(|file| file.workflow.as_ref()).flat_map(agents).collect();
             return Ok(Scene { repo, workflows, agents, branch, sample, broken: self.broken, changes: 0 });
         }
-        bail!("no workflow in {FOLDER}/ starts for a pull request into {}: give one `on: pull_request`", bases.join(" or "))
+        bail!(
+            "no workflow in {FOLDER}/ starts for a pull request into {}: give one `on: pull_request`",
+            bases.join(" or ")
+        )
     }
 
     async fn sample(&self, github: &GitHub) -> anyhow::Result<RepoName> {
@@ -114,7 +118,9 @@ impl Wish {
                 None => bail!("the repository has no {file} in its HEAD commit, and there is no built-in of that name"),
             }
         } else if files.is_empty() {
-            bail!("the repository has no {FOLDER}/*.yml in its HEAD commit: commit one, or add --workflow pr_processing");
+            bail!(
+                "the repository has no {FOLDER}/*.yml in its HEAD commit: commit one, or add --workflow pr_processing"
+            );
         }
         Ok(repo)
     }

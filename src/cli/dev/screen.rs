@@ -96,8 +96,17 @@ impl Screen {
         }
     }
 
+    /// The same screen for lines that stay: they may be as long as they like.
+    fn endless(&self) -> Self {
+        Self { width: usize::MAX, ..*self }
+    }
+
     /// The lines that tell news once. A check that changes is told only where no live line shows it.
     pub(super) fn news(&self, news: &News<'_>, now: Timestamp) -> Vec<String> {
+        self.endless().news_lines(news, now)
+    }
+
+    fn news_lines(&self, news: &News<'_>, now: Timestamp) -> Vec<String> {
         match news {
             News::Head(sha) => vec![self.paint(vec![(Paint::Loud, format!("  now at {sha:.12}"))])],
             News::Page(url) => vec![self.address("run page", url)],
@@ -107,11 +116,10 @@ impl Screen {
             News::Said(comment) => {
                 let mut lines = comment.body.lines();
                 let first = format!("  {}", lines.next().unwrap_or_default());
-                let mut said = vec![self.paint(vec![
-                    (Paint::Loud, format!("  @{}", comment.author)),
-                    (Paint::Plain, first),
-                ])];
-                let rest = lines.take(COMMENT_LINES_MAX).map(|line| self.paint(vec![(Paint::Plain, format!("    {line}"))]));
+                let mut said =
+                    vec![self.paint(vec![(Paint::Loud, format!("  @{}", comment.author)), (Paint::Plain, first)])];
+                let rest =
+                    lines.take(COMMENT_LINES_MAX).map(|line| self.paint(vec![(Paint::Plain, format!("    {line}"))]));
                 said.extend(rest);
                 said
             }
@@ -137,12 +145,12 @@ impl Screen {
     /// A name and where it leads; never cut, for nobody can follow half an address.
     pub(super) fn address(&self, what: &str, url: &str) -> String {
         let pad = " ".repeat(14_usize.saturating_sub(what.width()));
-        Self { width: usize::MAX, ..*self }.paint(vec![(Paint::Quiet, format!("  {what}{pad}")), (Paint::Plain, url.to_owned())])
+        self.endless().paint(vec![(Paint::Quiet, format!("  {what}{pad}")), (Paint::Plain, url.to_owned())])
     }
 
     /// A sentence of ours.
     pub(super) fn sentence(&self, text: &str) -> String {
-        Self { width: usize::MAX, ..*self }.paint(vec![(Paint::Loud, text.to_owned())])
+        self.endless().paint(vec![(Paint::Loud, text.to_owned())])
     }
 
     /// What is being typed: its end, where it is too long.

@@ -24,6 +24,8 @@ use crate::time::Clock;
 const SHELL_STEPS_MAX: usize = 4;
 /// How long the end of what was started may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the service waits for what is under way: nobody minds what is lost with a playground.
+const DRAIN: &str = "1s";
 /// What `dev` writes into its folder.
 const DATABASE: &str = "dev.db";
 const LOG: &str = "pointsman.log";
@@ -216,6 +218,7 @@ fn settings(
             ("DATABASE_URL", format!("sqlite://{}", folder.path().join(DATABASE).display())),
             ("API_HOST", "127.0.0.1".to_owned()),
             ("API_PORT", port.to_string()),
+            ("DRAIN_TIMEOUT", DRAIN.to_owned()),
             ("GITHUB_API_URL", github.api_url()),
             ("GITHUB_GRAPHQL_URL", github.graphql_url()),
             ("GITHUB_SERVER_URL", github.web_url()),

@@ -84,11 +84,20 @@ pub(super) enum Typed<'a> {
     Help,
     Quit,
     /// One more commit.
-    Push { by: &'a str },
+    Push {
+        by: &'a str,
+    },
     /// A press on a check's button.
-    Click { by: &'a str, check: i64, button: String },
+    Click {
+        by: &'a str,
+        check: i64,
+        button: String,
+    },
     /// A comment on the pull request.
-    Comment { by: &'a str, body: &'a str },
+    Comment {
+        by: &'a str,
+        body: &'a str,
+    },
     /// Cannot be done, and why.
     Wrong(String),
 }

@@ -138,10 +138,12 @@ impl View {
         checks.sort_by_key(|check| {
             (workflows.iter().position(|workflow| workflow == check.workflow()), !check.is_step())
         });
+        // Marks for machines do not show on GitHub either.
+        let shows = |line: &&str| !(line.starts_with("<!--") && line.ends_with("-->"));
         let comments = state.comments(number).into_iter().map(|comment| Comment {
             id: comment.id,
             author: comment.author,
-            body: comment.body.lines().map(clean).collect::<Vec<_>>().join("\n"),
+            body: comment.body.lines().filter(shows).map(clean).collect::<Vec<_>>().join("\n"),
             reactions: comment.reactions,
         });
         Self { head, checks, comments: comments.collect() }

@@ -58,11 +58,7 @@ struct Signals([Signal; 3]);
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
     }
 
     async fn any(&mut self) {
@@ -89,35 +85,9 @@ pub(super) async fn watch(stage: &mut Stage, once: bool, env: &BTreeMap<String, 
     let (seen, line) = (View::default(), Line::default());
     let mut watch = Watch { stage, terminal, number, seen, told: None, line, tick: 0, once, echoes };
     watch.greet()?;
-    let mut changed = watch.stage.github.changed();
-    let mut ticks = ticks();
-    loop {
-        changed.borrow_and_update();
-        if let Some(verdict) = watch.look()?
-            && once
-        {
-            return Ok(End::Ran(verdict));
-        }
-        let spins = watch.terminal.live() && watch.told.is_none();
-        let woken = tokio::select! {
-            () = signals.any() => Woken::Signal,
-            typed = next(&mut keys) => Woken::Typed(typed),
-            _ = changed.changed() => Woken::Changed,
-            _ = ticks.tick(), if spins => Woken::Tick,
-        };
-        match woken {
-            Woken::Changed => {}
-            Woken::Tick => watch.tick = watch.tick.wrapping_add(1),
-            Woken::Signal => return Ok(End::Interrupted),
-            // Nothing more will be typed; what runs goes on.
-            Woken::Typed(None) => keys = None,
-            Woken::Typed(Some(bytes)) => {
-                if watch.typed(&bytes).await? {
-                    return Ok(End::Quit);
-                }
-            }
-        }
-    }
+    let end = watch.until(&mut signals, &mut keys).await;
+    watch.leave()?;
+    end
 }
 
 fn ticks() -> Interval {
@@ -134,6 +104,48 @@ async fn next(keys: &mut Option<Keys>) -> Option<Vec<u8>> {
 }
 
 impl Watch<'_> {
+    async fn until(&mut self, signals: &mut Signals, keys: &mut Option<Keys>) -> anyhow::Result<End> {
+        let mut changed = self.stage.github.changed();
+        let mut ticks = ticks();
+        loop {
+            changed.borrow_and_update();
+            if let Some(verdict) = self.look()?
+                && self.once
+            {
+                return Ok(End::Ran(verdict));
+            }
+            let spins = self.terminal.live() && self.told.is_none();
+            let woken = tokio::select! {
+                () = signals.any() => Woken::Signal,
+                typed = next(keys) => Woken::Typed(typed),
+                _ = changed.changed() => Woken::Changed,
+                _ = ticks.tick(), if spins => Woken::Tick,
+            };
+            match woken {
+                Woken::Changed => {}
+                Woken::Tick => self.tick = self.tick.wrapping_add(1),
+                Woken::Signal => return Ok(End::Interrupted),
+                // Nothing more will be typed; what runs goes on.
+                Woken::Typed(None) => *keys = None,
+                Woken::Typed(Some(bytes)) => {
+                    if self.typed(&bytes).await? {
+                        return Ok(End::Quit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Leaves the screen as a person wants to find it: what was live stays, the prompt goes.
+    fn leave(&mut self) -> io::Result<()> {
+        let screen = self.terminal.screen(self.tick);
+        let mut lines = Vec::new();
+        if self.told.is_none() && self.terminal.live() {
+            lines = screen.checks(&self.seen, self.stage.clock.now());
+        }
+        self.terminal.show(&lines, Vec::new())
+    }
+
     /// The addresses, before anything happens.
     fn greet(&mut self) -> io::Result<()> {
         let screen = self.terminal.screen(0);
@@ -202,7 +214,9 @@ impl Watch<'_> {
         };
         let next = match verdict {
             _ if self.once => return how,
-            Verdict::Red => "Type /retry to run what failed once more, push for another commit, or help; Ctrl-C ends everything.",
+            Verdict::Red => {
+                "Type /retry to run what failed once more, push for another commit, or help; Ctrl-C ends everything."
+            }
             Verdict::Green | Verdict::Neutral => {
                 "Type a comment such as /status, push for another commit, or help; Ctrl-C ends everything."
             }
