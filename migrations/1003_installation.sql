@@ -4,9 +4,7 @@ CREATE TABLE IF NOT EXISTS installation (
   account VARCHAR(100) NOT NULL,
   suspended_at BIGINT NULL,
   removed_at BIGINT NULL,
-  tokens BIGINT NOT NULL,
-  tokens_at BIGINT NOT NULL,
-  blocked_until BIGINT NOT NULL,
+  budget LONGBLOB NULL,
   writer BINARY(16) NULL,
   writer_until BIGINT NOT NULL,
   PRIMARY KEY (id)

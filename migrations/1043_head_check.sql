@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS head_check (
   github_id BIGINT NULL,
   sent_version BIGINT NOT NULL,
   sent_hash BINARY(32) NULL,
-  completed BIGINT NOT NULL,
+  conclusion VARCHAR(20) NULL,
+  annotations BIGINT NOT NULL,
   sent_at BIGINT NOT NULL,
   PRIMARY KEY (installation, repo, sha, name, generation)
 )

@@ -4,7 +4,7 @@
 //!
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
-mod dev;
+mod agent;
 mod health;
 pub mod log;
 mod serve;
@@ -18,6 +18,7 @@ pub use dev::Dev;
 pub use health::Health;
 pub use serve::SettingsArgs;
 
+use crate::app;
 use crate::config::Problem;
 
 /// A self-hosted GitHub App that drives the workflows of a repository as durable graphs of steps.
@@ -30,7 +31,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Dev(Dev),
+    /// Serve: take GitHub's webhooks, drive runs, show checks.
+    Serve(SettingsArgs),
+    Agent(agent::Agent),
+    /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
+    Migrate(SettingsArgs),
     Health(Health),
     /// Print completions for a shell: `pointsman completions bash > /etc/bash_completion.d/pointsman`.
     Completions {
@@ -97,11 +102,25 @@ pub async fn main() -> ExitCode {
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Dev(dev) => dev.run().await,
+            Self::Serve(args) => serve(&args).await,
+            Self::Agent(agent) => agent.run().await,
+            Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
         }
     }
+}
+
+async fn serve(args: &SettingsArgs) -> Result<(), Failure> {
+    let settings = args.read()?;
+    log::start(settings.logging);
+    Ok(app::serve(settings).await?)
+}
+
+async fn migrate(args: &SettingsArgs) -> Result<(), Failure> {
+    let store = app::migrated(&args.database()?, &[], false).await?;
+    store.close().await;
+    Ok(io::stdout().write_all(b"The database is up to date.\n")?)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {

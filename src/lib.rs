@@ -19,7 +19,7 @@
 //! |---|---|
 //! | 0 | [`ids`], [`time`] |
 //! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`] |
-//! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`] |
+//! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`], [`metrics`] |
 //! | 3 | [`loops`] |
 //! | 4 | [`http`], [`runner`], [`playground`] |
 //! | 5 | [`config`], [`app`], [`cli`] |
@@ -55,6 +55,7 @@ pub mod workflow;
 
 pub mod agents;
 pub mod github;
+pub mod metrics;
 pub mod store;
 pub mod wake;
 

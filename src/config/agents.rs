@@ -49,6 +49,8 @@ fn traits(name: &str) -> Traits {
         "codegen" => (120, 5, 2, 100, "generation,analysis,validation"),
         "aider" => (180, 2, 2, 80, "validation,testing,security"),
         "goose" => (240, 2, 1, 70, "security,performance,validation"),
+        // The shell has no limit of its own: its runner queues what is too much.
+        "shell" => (300, 0, 2, 100, ""),
         _ => (300, 1, 2, 100, ""),
     };
     Traits { timeout_s, max_concurrent, retries, weight_percent, capabilities }

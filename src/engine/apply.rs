@@ -248,7 +248,19 @@ impl<'a> Draft<'a> {
             )
             | None => false,
         };
-        if self.state.steps.iter().any(fails) { RunOutcome::Failure } else { RunOutcome::Success }
+        // A round may take up some steps of a cancelled run and leave others as they are: those never ran.
+        let never_ran = |step: &super::step::StepState| {
+            step.outcome() == Some(StepOutcome::Cancelled(CancelCause::Run))
+                && step.parent.is_none()
+                && self.state.plan_of(step).critical
+        };
+        if self.state.steps.iter().any(fails) {
+            RunOutcome::Failure
+        } else if self.state.steps.iter().any(never_ran) {
+            RunOutcome::Cancelled
+        } else {
+            RunOutcome::Success
+        }
     }
 
     fn end_run(&mut self, outcome: RunOutcome) {
@@ -268,7 +280,19 @@ impl<'a> Draft<'a> {
     pub(super) fn end_step(&mut self, ix: StepIx, outcome: StepOutcome) {
         self.set_step(ix, StepPhase::Ended(outcome));
         let step = &self.state.steps[ix as usize];
-        if let Some(parent) = step.parent {
+        let planned = self.state.plan_of(step);
+        let failed = matches!(outcome, StepOutcome::Failure | StepOutcome::TimedOut);
+        let dooms = failed && planned.critical && self.state.plan.parallel == OnFailure::FailFast;
+        let escalates = planned.retry.strategy == Strategy::ImmediateEscalation
+            || self.state.plan.notifications.escalation.is_some();
+        let parent = step.parent;
+        if failed && escalates && (parent.is_none() || dooms) {
+            self.effects.push(Effect::Notify(Notice::Escalated(ix)));
+        }
+        if dooms {
+            return self.cancel_all(CancelCause::FailFast, RunOutcome::Failure);
+        }
+        if let Some(parent) = parent {
             if !self.state.index.open_instances.contains_key(&parent)
                 && self.state.steps[parent as usize].phase == StepPhase::Running
             {
@@ -276,17 +300,7 @@ impl<'a> Draft<'a> {
             }
             return;
         }
-        let planned = self.state.plan_of(step);
-        let failed = matches!(outcome, StepOutcome::Failure | StepOutcome::TimedOut);
-        let tells = planned.retry.strategy == Strategy::ImmediateEscalation
-            || self.state.plan.notifications.escalation.is_some();
-        if failed && tells {
-            self.effects.push(Effect::Notify(Notice::Escalated(ix)));
-        }
         let planned = &self.state.plan.steps[ix as usize];
-        if failed && planned.critical && self.state.plan.parallel == OnFailure::FailFast {
-            return self.cancel_all(CancelCause::FailFast, RunOutcome::Failure);
-        }
         let ready = |dependant: &&StepIx| self.state.index.open_needs[**dependant as usize] == 0;
         self.unsettled.extend(planned.dependants.iter().rev().filter(ready));
     }
@@ -314,8 +328,10 @@ impl<'a> Draft<'a> {
         self.end_step(ix, StepOutcome::Failure);
     }
 
+    /// The step with this key; an instance of an earlier round is none any more.
     pub(super) fn find(&self, key: &StepKey) -> Result<StepIx, Rejected> {
-        self.state.find(key).ok_or_else(|| Rejected::UnknownStep(key.clone()))
+        let current = |ix: &StepIx| !self.state.steps[*ix as usize].retired;
+        self.state.find(key).filter(current).ok_or_else(|| Rejected::UnknownStep(key.clone()))
     }
 
     pub(super) fn wrong_phase(&self, ix: StepIx) -> Rejected {

@@ -7,7 +7,7 @@ use super::change::Change;
 use super::effect::{Effect, Notice};
 use super::event::{AttemptResult, Verdict};
 use super::retry::{self, Next};
-use super::state::{Hold, HoldKind};
+use super::state::{Hold, HoldKind, RunOutcome, RunPhase};
 use super::step::{
     CancelCause, Due, FAULT_BYTES_MAX, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StopCause, Tries, WaitFor,
 };
@@ -124,13 +124,8 @@ impl Draft<'_> {
         cost_micros: u64,
     ) -> Result<(), Rejected> {
         let ix = self.live(key, number)?;
-        let stopping = self.must_be_open().is_err();
         self.effects.push(Effect::Forget { step: ix, number });
         match self.state.steps[ix as usize].phase {
-            StepPhase::Stopping(StopCause::Cancelled(cause)) => {
-                self.close(ix, StepOutcome::Cancelled(cause), cost_micros)
-            }
-            _ if stopping => self.close(ix, StepOutcome::Cancelled(CancelCause::Run), cost_micros),
             StepPhase::Stopping(cause) => self.stopped(ix, cause, result, cost_micros),
             StepPhase::Queued
             | StepPhase::Running
@@ -171,6 +166,15 @@ impl Draft<'_> {
     /// An attempt ended that was being stopped. A result that came in the last moment counts where only time was up.
     fn stopped(&mut self, ix: StepIx, cause: StopCause, result: &AttemptResult, cost_micros: u64) {
         let took = self.state.plan_of(&self.state.steps[ix as usize]).timeout;
+        let with_run = match self.state.phase {
+            RunPhase::Asking | RunPhase::Running | RunPhase::Ended(_) => None,
+            RunPhase::Stopping(RunOutcome::Failure) => Some(CancelCause::FailFast),
+            RunPhase::Stopping(RunOutcome::TimedOut) => Some(CancelCause::RunTimeout),
+            RunPhase::Stopping(_) => Some(CancelCause::Run),
+        };
+        if let (StopCause::TimedOut | StopCause::Stalled, Some(cause)) = (cause, with_run) {
+            return self.close(ix, StepOutcome::Cancelled(cause), cost_micros);
+        }
         match cause {
             StopCause::TimedOut | StopCause::Stalled if passed(result) => self.finished(ix, result, cost_micros),
             StopCause::TimedOut => {

@@ -148,13 +148,15 @@ impl Index {
         if step.live.is_some() {
             self.contribute_live(planned, ix, step, add);
         }
-        if let Some(environment) = &planned.environment {
+        // A fan-out works by its instances: it is none of those that use its environment, and is not counted twice.
+        let fan_out = planned.for_each.is_some() && step.parent.is_none();
+        if let (Some(environment), false) = (&planned.environment, fan_out && step.phase == StepPhase::Running) {
             self.contribute_environment(environment, ix, step, add);
         }
         let kept = step.outputs.as_ref().map_or(0, String::len);
         self.outputs_bytes = if add { self.outputs_bytes + kept } else { self.outputs_bytes.saturating_sub(kept) };
-        let is_open_fan_out = planned.for_each.is_some() && step.parent.is_none() && step.phase == StepPhase::Running;
-        if !is_open_fan_out {
+        let has_instances = fan_out && step.started.is_some();
+        if !has_instances {
             count(self.counts.of(step.phase), add);
         }
     }

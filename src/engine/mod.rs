@@ -30,6 +30,13 @@ mod timer;
 
 pub mod view;
 
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod script;
+
 pub use apply::{Ctx, Rejected, Transition, apply, phase_in_words};
 pub use change::Change;
 pub use effect::{Effect, Notice};

@@ -79,7 +79,7 @@ fn back_off(retry: &Retry, tries: u32, retry_after: Option<Duration>, jitter: u6
     for _ in 1..tries.min(64) {
         whole = (whole * u128::from(retry.factor_percent) / 100).min(max);
     }
-    let half = whole.min(max) / 2;
+    let half = whole.min(max).min(u128::from(u64::MAX)) / 2;
     let chance = half * u128::from(jitter) / u128::from(u64::MAX);
     let delay = Duration::from_micros(u64::try_from(half + chance).unwrap_or(u64::MAX));
     delay.max(retry_after.unwrap_or_default())

@@ -6,7 +6,7 @@ use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::event::Again;
 use super::state::{RunClock, RunOutcome, RunPhase, RunState};
-use super::step::{StepIx, StepOutcome};
+use super::step::{StepIx, StepOutcome, StepPhase, WaitFor};
 use crate::ids::StepKey;
 
 /// What starts over.
@@ -32,6 +32,9 @@ impl Draft<'_> {
         if let Some(&ix) = open {
             return Err(Rejected::StillRunning(self.state.steps[ix as usize].key.clone()));
         }
+        if let Some(need) = self.open_need_of_an_instance(&chosen) {
+            return Err(Rejected::StillRunning(self.state.steps[need as usize].key.clone()));
+        }
         let steps: Vec<StepIx> = chosen.steps.into_iter().collect();
         let reopened = chosen.reopened.into_iter().collect();
         self.change(Change::RoundOpened { steps: steps.clone(), reopened });
@@ -43,6 +46,13 @@ impl Draft<'_> {
         let settled = |ix: &StepIx| self.state.index.open_needs[*ix as usize] == 0;
         self.unsettled.extend(steps.into_iter().rev().filter(settled));
         Ok(())
+    }
+
+    /// An instance does not wait for needs, so it may not start over while one of its fan-out's is open.
+    fn open_need_of_an_instance(&self, chosen: &Chosen) -> Option<StepIx> {
+        let open = |need: &StepIx| self.state.steps[*need as usize].outcome().is_none();
+        let fan_outs = chosen.steps.iter().filter_map(|&ix| self.state.steps[ix as usize].parent);
+        fan_outs.flat_map(|fan_out| &self.state.plan.steps[fan_out as usize].needs).copied().find(open)
     }
 
     /// A step may start over when it has ended, or has not begun.
@@ -68,7 +78,7 @@ fn choose(state: &RunState, what: &Again) -> Result<Chosen, Rejected> {
                 let ix = find(state, key)?;
                 chosen.take(state, ix);
             }
-            chosen.follow(state, |outcome| !outcome.satisfies());
+            chosen.follow(state, |outcome| !outcome.satisfies() || outcome == StepOutcome::SkippedByIf);
         }
         Again::Failed => {
             let bad = |ix: &StepIx| state.steps[*ix as usize].outcome().is_some_and(|outcome| !outcome.satisfies());
@@ -92,14 +102,28 @@ impl Chosen {
         self.reopened.extend(state.steps[ix as usize].parent);
     }
 
-    /// Takes in the steps behind those that are chosen, as far as they have ended in a way that `also` names.
+    /// Takes in the steps behind those that are chosen: what ended in a way that `also` names, what undoes a chosen
+    /// step, a fan-out with chosen instances, and what was on its way: nothing goes on while a step that it needs
+    /// starts over.
     fn follow(&mut self, state: &RunState, also: impl Fn(StepOutcome) -> bool) {
         let roots = self.steps.iter().filter(|&&ix| state.steps[ix as usize].parent.is_none());
         let mut open: Vec<StepIx> = roots.chain(&self.reopened).copied().collect();
         while let Some(ix) = open.pop() {
             for &dependant in &state.plan.steps[ix as usize].dependants {
-                let outcome = state.steps[dependant as usize].outcome();
-                if outcome.is_some_and(&also) && self.steps.insert(dependant) {
+                let again = match state.steps[dependant as usize].phase {
+                    StepPhase::Ended(outcome) => {
+                        let undoes = state.plan.steps[dependant as usize].rollback_of == Some(ix);
+                        undoes || also(outcome) || self.reopened.contains(&dependant)
+                    }
+                    StepPhase::Waiting(WaitFor::Needs) => false,
+                    StepPhase::Waiting(WaitFor::Approval | WaitFor::Gate | WaitFor::Turn)
+                    | StepPhase::Queued
+                    | StepPhase::Running
+                    | StepPhase::AwaitingInput
+                    | StepPhase::BackOff
+                    | StepPhase::Stopping(_) => true,
+                };
+                if again && self.steps.insert(dependant) {
                     open.push(dependant);
                 }
             }
@@ -120,8 +144,8 @@ fn find(state: &RunState, key: &StepKey) -> Result<StepIx, Rejected> {
     let ix = state.find(key).ok_or_else(|| Rejected::UnknownStep(key.clone()))?;
     let step = &state.steps[ix as usize];
     match step.outcome() {
-        Some(_) if !step.retired => Ok(ix),
-        Some(_) => Err(Rejected::UnknownStep(key.clone())),
+        _ if step.retired => Err(Rejected::UnknownStep(key.clone())),
+        Some(_) => Ok(ix),
         None => Err(Rejected::StillRunning(key.clone())),
     }
 }

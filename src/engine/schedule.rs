@@ -143,6 +143,9 @@ impl Draft<'_> {
             Ok(Value::Array(items)) if items.len() > max => {
                 self.fail_step(ix, fault(format!("`for_each` gives {} items; at most {max} may be", items.len())));
             }
+            Ok(Value::Array(items)) if !self.has_key_for(ix, items.len()) => {
+                self.fail_step(ix, fault("the step's id is too long to number its instances".to_owned()));
+            }
             Ok(Value::Array(items)) => {
                 let items = items.iter().map(Value::to_string).collect();
                 self.change(Change::FannedOut { step: ix, items });
@@ -150,6 +153,13 @@ impl Draft<'_> {
             Ok(_) => self.fail_step(ix, fault("`for_each` gives no list".to_owned())),
             Err(error) => self.fail_step(ix, fault(format!("`for_each`: {error}"))),
         }
+    }
+
+    /// Whether the last of so many instances has room for its number in its key.
+    fn has_key_for(&self, ix: StepIx, items: usize) -> bool {
+        let step = &self.state.steps[ix as usize];
+        let last = u64::from(step.instances) + items as u64;
+        last <= u64::from(u32::MAX) && format!("{}[{last}]", step.key).parse::<StepKey>().is_ok()
     }
 
     /// Starts every step that may start now.
@@ -167,7 +177,7 @@ impl Draft<'_> {
             let ix = rank.2;
             match self.turn_of(ix) {
                 Turn::Start => self.start_step(ix),
-                Turn::Pass => passed += 1,
+                Turn::Pass => passed += usize::from(self.state.index.turn.contains(&rank)),
                 Turn::Stop => return,
             }
             if passed == LOOK_AHEAD_MAX {

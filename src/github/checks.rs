@@ -177,6 +177,22 @@ pub struct Check {
     /// Our own name for it.
     pub external_id: Option<String>,
     app: Option<Maker>,
+    output: Option<Shown>,
+}
+
+/// What is told of the output of a check run that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Shown {
+    #[serde(default)]
+    annotations_count: u32,
+}
+
+impl Check {
+    /// The annotations that it has.
+    #[must_use]
+    pub fn annotations(&self) -> u32 {
+        self.output.as_ref().map_or(0, |output| output.annotations_count)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

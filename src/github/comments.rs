@@ -21,27 +21,18 @@ use crate::ids::RepoName;
 pub struct CommentId(#[n(0)] pub i64);
 
 /// What the bot feels about a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reaction {
     /// Seen.
     Eyes,
     /// Done.
     Rocket,
     /// Refused.
+    #[serde(rename = "-1")]
     ThumbsDown,
     /// Not understood.
     Confused,
-}
-
-impl Reaction {
-    fn content(self) -> &'static str {
-        match self {
-            Self::Eyes => "eyes",
-            Self::Rocket => "rocket",
-            Self::ThumbsDown => "-1",
-            Self::Confused => "confused",
-        }
-    }
 }
 
 /// Pages of a hundred comments that are looked through for a marker.
@@ -111,9 +102,7 @@ impl Installation {
     #[tracing::instrument(skip_all, fields(github.repo = %repo))]
     pub async fn react(&self, repo: &RepoName, comment: CommentId, reaction: Reaction) -> Result<(), Error> {
         let url = self.url(repo, &["issues", "comments", &comment.0.to_string(), "reactions"]);
-        self.write::<_, serde::de::IgnoredAny>(Method::POST, url, &json!({ "content": reaction.content() }))
-            .await
-            .map(drop)
+        self.write::<_, serde::de::IgnoredAny>(Method::POST, url, &json!({ "content": reaction })).await.map(drop)
     }
 }
 

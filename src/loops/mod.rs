@@ -5,11 +5,28 @@
 //!
 //! *Invariant:* a loop may be killed between any two lines; the next one, here or on another replica, goes on.
 
+pub mod admit;
+pub mod advance;
+pub mod beat;
 pub mod deliver;
+pub mod dispatch;
 pub mod driver;
+mod ending;
 mod facts;
+pub mod health;
 pub mod intake;
+pub mod live;
+mod look;
 mod obey;
+pub mod reconcile;
+pub mod redeliver;
+pub mod prune;
+mod request;
 pub mod rows;
 pub mod runs;
+pub mod send;
+pub mod source;
 mod status;
+pub mod writer;
+mod tickets;
+pub mod watch;

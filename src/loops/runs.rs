@@ -164,6 +164,29 @@ impl Runs {
         Ok(slot.as_ref().map(|cached| look(&cached.state)))
     }
 
+    /// Looks at a run as the database has it now: another replica may have moved it.
+    ///
+    /// # Errors
+    /// As [`Runs::read`].
+    pub async fn read_newest<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
+        let mut slot = self.lock(run).await;
+        if let Some(cached) = slot.as_ref()
+            && self.is_old(&cached.state).await?
+        {
+            *slot = None;
+        }
+        if slot.is_none() {
+            *slot = self.load(run).await?;
+        }
+        Ok(slot.as_ref().map(|cached| look(&cached.state)))
+    }
+
+    /// Whether the database is ahead of a state.
+    async fn is_old(&self, state: &RunState) -> anyhow::Result<bool> {
+        let row = self.0.store.run(state.id).await?;
+        Ok(row.is_none_or(|row| row.seq != state.seq || row.broken.is_some()))
+    }
+
     /// Tells a run what happened to it. `None`: there is no such run.
     ///
     /// # Errors
@@ -214,7 +237,8 @@ impl Runs {
             ..Bundle::default()
         };
         for (act, slot) in acts.iter().zip(slots.iter_mut()) {
-            if slot.is_none() {
+            let loaded = slot.is_none();
+            if loaded {
                 **slot = match &act.birth {
                     Some((plan, hash)) => Some(Cached::unborn(act.run, plan.clone(), *hash)),
                     None => self.load(act.run).await?,
@@ -223,6 +247,11 @@ impl Runs {
             let Some(cached) = slot.as_mut() else { continue };
             let before = cached.state.seq;
             let decided = self.decide(act, cached).await?;
+            // A decision that writes nothing is compared with nothing: an old state must not make it.
+            let writes = decided.as_ref().is_ok_and(|transition| !transition.changes.is_empty());
+            if !writes && !loaded && self.is_old(&cached.state).await? {
+                return Ok(None);
+            }
             if let Ok(transition) = &decided
                 && !transition.changes.is_empty()
             {

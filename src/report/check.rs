@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::AttemptId;
 use crate::time::Timestamp;
 
 /// What one check run should show.
@@ -153,4 +154,13 @@ pub struct StepReport {
     /// Notes on lines. Untrusted.
     #[serde(default)]
     pub annotations: Vec<Annotation>,
+}
+
+impl StepReport {
+    /// The name by which the report of an attempt is kept beside its run: what `store::Store::blob_key` is given, so that
+    /// whoever knows the attempt finds its report.
+    #[must_use]
+    pub fn name(attempt: &AttemptId) -> String {
+        format!("report {attempt}")
+    }
 }

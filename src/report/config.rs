@@ -33,13 +33,17 @@ pub fn config_check(files: &[FileProblems], branch: &str, sha: &str) -> Check {
             let _ = writeln!(summary, "  - line {}: {}", problem.start_line, escape(&problem.message));
         }
     }
-    let _ = writeln!(summary, "\nThese files count when they are merged into `{}`.", branch.replace('`', "'"));
+    let what =
+        if files.is_empty() { "This pull request takes out every workflow. It counts" } else { "\nThese files count" };
+    let _ = writeln!(summary, "{what} when merged into `{}`.", branch.replace('`', "'"));
     if let Some(name) = files.iter().find(|file| !bad.contains(file)).and_then(|file| workflow_name(&file.path)) {
         let _ =
             writeln!(summary, "Somebody with write may try one before: `/run {} --ref {}`", escape(name), escape(sha));
     }
     let (conclusion, title) = match bad.as_slice() {
+        [] if files.is_empty() => (Conclusion::Success, "No workflow file any more".to_owned()),
         [] => (Conclusion::Success, format!("{} fine", count(files.len()))),
+        [_] if files.len() == 1 => (Conclusion::Failure, "1 workflow file wrong".to_owned()),
         bad => (Conclusion::Failure, format!("{} of {} wrong", bad.len(), count(files.len()))),
     };
     Check {
@@ -57,7 +61,6 @@ pub fn config_check(files: &[FileProblems], branch: &str, sha: &str) -> Check {
 
 fn count(files: usize) -> String {
     match files {
-        0 => "No workflow file any more:".to_owned(),
         1 => "1 workflow file".to_owned(),
         n => format!("{n} workflow files"),
     }

@@ -15,12 +15,19 @@ mod markdown;
 mod reason;
 mod run;
 mod step;
+mod words;
 
 pub use check::{Annotation, Button, Check, Conclusion, Level, Status, StepReport};
 pub use config::{CONFIG_CHECK, FileProblems, config_check};
 pub use diff::{Shown, Write, diff};
 pub use dirty::{Dirty, dirty};
-pub use markdown::{cut, escape, fence};
+pub use markdown::{cut, escape, fence, plain};
 pub use reason::{Reason, reason_check};
-pub use run::{Notes, names, run_check, workflow_check};
-pub use step::{step_check, step_check_name, title as step_line};
+pub use run::{Notes, names, run_check, run_title, workflow_check};
+pub use step::{log_tail, step_check, step_check_name, step_title};
+pub use words::in_words;
+
+#[cfg(test)]
+pub(crate) mod demo;
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::check::{Button, Check, Conclusion, Status, StepReport};
 use super::markdown::{cut, escape};
 use super::step::{held, row, step_check, step_check_name, table};
 use crate::engine::state::{HoldKind, RunOutcome, RunPhase};
-use crate::engine::step::{StepOutcome, StepPhase, WaitFor};
+use crate::engine::step::{CancelCause, StepOutcome, StepPhase, WaitFor};
 use crate::engine::view::RunView;
 use crate::time::human;
 use crate::workflow::plan::Checks;
@@ -77,7 +77,7 @@ pub fn workflow_check(run: &RunView<'_>, notes: &Notes) -> Check {
     Check {
         name: state.plan.workflow.to_string(),
         status,
-        title: title(run),
+        title: run_title(run),
         summary: cut(summary(run, notes)),
         text: None,
         annotations: Vec::new(),
@@ -87,7 +87,8 @@ pub fn workflow_check(run: &RunView<'_>, notes: &Notes) -> Check {
     }
 }
 
-fn superseded(phase: RunPhase) -> bool {
+/// Somebody else goes on in its place: it is never taken up again.
+pub(super) fn superseded(phase: RunPhase) -> bool {
     matches!(phase, RunPhase::Ended(RunOutcome::Superseded | RunOutcome::Dropped | RunOutcome::HandedOver))
 }
 
@@ -117,10 +118,13 @@ fn only_neutral(run: &RunView<'_>) -> bool {
         && !outcomes().any(|outcome| outcome == StepOutcome::Success)
 }
 
-fn title(run: &RunView<'_>) -> String {
+/// One line on where a run stands: `2 of 4 steps done`.
+#[must_use]
+pub fn run_title(run: &RunView<'_>) -> String {
     let state = run.state;
     let counts = run.progress().counts;
     let (done, all) = (counts.ended(), counts.all());
+    let finished = counts.passed + counts.failed;
     let took = human(run.took());
     match state.phase {
         RunPhase::Asking | RunPhase::Running => match run.hold() {
@@ -134,12 +138,12 @@ fn title(run: &RunView<'_>) -> String {
             },
             None => waiting(run).unwrap_or_else(|| format!("{done} of {all} steps done")),
         },
-        RunPhase::Stopping(_) => format!("Stopping; {done} of {all} steps are over"),
+        RunPhase::Stopping(_) => format!("Stopping; {finished} of {all} steps had finished"),
         RunPhase::Ended(RunOutcome::Success) if only_neutral(run) => "Nothing had an opinion".to_owned(),
         RunPhase::Ended(RunOutcome::Success) => format!("All done in {took}"),
         RunPhase::Ended(RunOutcome::Failure) => failed(run, &took),
         RunPhase::Ended(RunOutcome::TimedOut) => format!("Took longer than {}", human(state.plan.timeout)),
-        RunPhase::Ended(RunOutcome::Cancelled) => format!("Cancelled; {done} of {all} steps were over"),
+        RunPhase::Ended(RunOutcome::Cancelled) => format!("Cancelled; {finished} of {all} steps had finished"),
         RunPhase::Ended(RunOutcome::Superseded) => "A newer run took its place".to_owned(),
         RunPhase::Ended(RunOutcome::Dropped) => "Another run of its group was there first".to_owned(),
         RunPhase::Ended(RunOutcome::HandedOver) => "Goes on with a commit that one of its steps made".to_owned(),
@@ -168,10 +172,17 @@ fn failed(run: &RunView<'_>, took: &str) -> String {
     };
     let bad: Vec<String> = run.steps().filter(bad).map(|step| step.step().key.to_string()).collect();
     match bad.as_slice() {
-        [] => format!("Failed in {took}"),
+        [] => refused(run).unwrap_or_else(|| format!("Failed in {took}")),
         [one] => format!("{one} failed, in {took}"),
         [one, more @ ..] => format!("{one} and {} more failed, in {took}", more.len()),
     }
+}
+
+/// Nothing failed, but a person said no.
+fn refused(run: &RunView<'_>) -> Option<String> {
+    let no = StepPhase::Ended(StepOutcome::Cancelled(CancelCause::Refused));
+    let step = run.steps().find(|step| step.step().phase == no)?;
+    Some(format!("{} was not approved", step.step().key))
 }
 
 fn summary(run: &RunView<'_>, notes: &Notes) -> String {
@@ -202,10 +213,11 @@ fn summary(run: &RunView<'_>, notes: &Notes) -> String {
 fn facts(run: &RunView<'_>) -> Option<String> {
     let progress = run.progress();
     let mut facts = Vec::new();
-    if !matches!(run.state.phase, RunPhase::Ended(_)) {
+    if progress.percent > 0 && !matches!(run.state.phase, RunPhase::Ended(_)) {
         facts.push(format!("{} %", progress.percent));
     }
-    if let Some(end) = progress.estimated_end {
+    // Nobody knows how long a person takes.
+    if let Some(end) = progress.estimated_end.filter(|_| waiting(run).is_none()) {
         facts.push(format!("about {} left", human(end.since(run.at))));
     }
     if run.state.round > 0 {

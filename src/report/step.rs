@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::check::{Button, Check, Conclusion, Status, StepReport};
-use super::markdown::{cut, escape, fence, tail};
+use super::markdown::{cut, escape, fence, quote, tail};
+use super::run::superseded;
 use crate::engine::state::HoldKind;
 use crate::engine::step::{CancelCause, FaultClass, StepOutcome, StepPhase, StopCause, WaitFor};
 use crate::engine::view::{HeldBackBy, StepView};
@@ -31,7 +32,8 @@ pub fn step_check(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepRep
     let state = step.step();
     let status = status(state.phase);
     let completed = matches!(status, Status::Completed(_));
-    let retry = matches!(status, Status::Completed(Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled));
+    let retry = matches!(status, Status::Completed(Conclusion::Failure | Conclusion::TimedOut | Conclusion::Cancelled))
+        && !superseded(run.state.phase);
     let buttons = match (approval, retry) {
         (true, _) => vec![Button::ApproveStep],
         (_, true) => vec![Button::Retry],
@@ -41,7 +43,7 @@ pub fn step_check(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepRep
     Some(Check {
         name: step_check_name(&run.state.plan.workflow, &state.key),
         status,
-        title: title(run, step),
+        title: step_title(run, step),
         summary: cut(summary(run, step, report)),
         text: report.filter(|r| !r.log_tail.is_empty()).map(|r| cut(log(&r.log_tail))),
         annotations: report.map(|r| r.annotations.clone()).unwrap_or_default(),
@@ -77,7 +79,7 @@ fn conclusion(outcome: StepOutcome) -> Conclusion {
 
 /// One line on where a step stands: `Running, attempt 2 with goose`.
 #[must_use]
-pub fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
+pub fn step_title(run: &RunView<'_>, step: StepView<'_>) -> String {
     let state = step.step();
     let agent = step.agent();
     let attempt = if state.attempts > 1 { format!(", attempt {} with {agent}", state.attempts) } else { String::new() };
@@ -93,7 +95,8 @@ pub fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
         StepPhase::Waiting(WaitFor::Approval) => "Waits for approval".to_owned(),
         StepPhase::Waiting(WaitFor::Gate) => "Waits for its environment".to_owned(),
         StepPhase::Waiting(WaitFor::Turn) => waits_for_turn(step),
-        StepPhase::Queued => format!("Waits for {agent}{attempt}"),
+        StepPhase::Queued if state.attempts > 1 => format!("Waits for {agent}, attempt {}", state.attempts),
+        StepPhase::Queued => format!("Waits for {agent}"),
         StepPhase::Running if step.instances().next().is_some() => instances(step),
         StepPhase::Running => format!("Running{attempt}"),
         StepPhase::AwaitingInput => format!("{agent} asks a question"),
@@ -107,7 +110,7 @@ pub fn title(run: &RunView<'_>, step: StepView<'_>) -> String {
         StepPhase::Stopping(StopCause::Stalled) => "Showed no sign of life; stopping".to_owned(),
         StepPhase::Stopping(StopCause::Cancelled(_) | StopCause::Skipped) => "Stopping".to_owned(),
         StepPhase::Ended(StepOutcome::Success) => format!("Done{took}{attempt}"),
-        StepPhase::Ended(StepOutcome::Neutral) => format!("Done, without an opinion{took}"),
+        StepPhase::Ended(StepOutcome::Neutral) => format!("Done{took}, without an opinion"),
         StepPhase::Ended(StepOutcome::Failure) => format!("Failed{took}{attempt}"),
         StepPhase::Ended(StepOutcome::TimedOut) => format!("Timed out{took}{attempt}"),
         StepPhase::Ended(StepOutcome::Cancelled(cause)) => cancelled(cause).to_owned(),
@@ -123,6 +126,8 @@ pub(super) fn held(by: &str, why: &str) -> String {
 
 fn waits_for_turn(step: StepView<'_>) -> String {
     let why = match step.held_back_by() {
+        Some(HeldBackBy::Hold(HoldKind::Queue)) => return "Waits until the run may begin".to_owned(),
+        Some(HeldBackBy::Hold(HoldKind::Trust)) => return "Waits until this commit is approved".to_owned(),
         Some(HeldBackBy::Hold(_)) => "the run is held",
         Some(HeldBackBy::Alone) => "steps that must run alone",
         Some(HeldBackBy::Exclusion) => "another step of its exclusion group runs",
@@ -137,7 +142,7 @@ fn instances(step: StepView<'_>) -> String {
     format!("{done} of {all} done")
 }
 
-fn cancelled(cause: CancelCause) -> &'static str {
+pub(super) fn cancelled(cause: CancelCause) -> &'static str {
     match cause {
         CancelCause::Run => "Cancelled with its run",
         CancelCause::NeedFailed { .. } => "Never ran: a step that it needs failed",
@@ -149,7 +154,7 @@ fn cancelled(cause: CancelCause) -> &'static str {
 }
 
 /// A class of faults in words: "after …".
-fn class_words(class: FaultClass) -> &'static str {
+pub(super) fn class_words(class: FaultClass) -> &'static str {
     match class {
         FaultClass::Transient => "a passing fault",
         FaultClass::Overloaded => "the agent was busy",
@@ -170,7 +175,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
     let (state, plan) = (step.step(), step.plan());
     let mut body = String::new();
     if let Some(report) = report.filter(|report| !report.summary.is_empty()) {
-        let _ = writeln!(body, "{}\n", quoted(&report.summary));
+        let _ = writeln!(body, "{}\n", quote(&report.summary));
     }
     if let Some(fault) = &state.fault
         && state.outcome().is_some_and(|outcome| !outcome.satisfies())
@@ -198,7 +203,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
     if let Some(advice) = advice(run, step) {
         let _ = writeln!(body, "{advice}");
     }
-    if body.is_empty() { title(run, step) } else { body.trim_end().to_owned() }
+    if body.is_empty() { step_title(run, step) } else { body.trim_end().to_owned() }
 }
 
 /// What to do next, as lines to copy.
@@ -229,16 +234,16 @@ fn advice(run: &RunView<'_>, step: StepView<'_>) -> Option<String> {
     }
 }
 
-/// An agent's Markdown, which may be anything: shown as a quotation, harmless.
-fn quoted(summary: &str) -> String {
-    let line =
-        |line: &str| format!("> {}", line.replace('@', "@\u{200b}").replace("![", "!\u{200b}[").replace('<', "&lt;"));
-    summary.lines().map(line).collect::<Vec<_>>().join("\n")
+/// The end of a log, as much as is shown of it, and whether more stood before.
+#[must_use]
+pub fn log_tail(log: &str) -> (&str, bool) {
+    let shown = tail(log, LOG_BYTES_MAX);
+    (shown, shown.len() < log.len())
 }
 
-fn log(log_tail: &str) -> String {
-    let shown = tail(log_tail, LOG_BYTES_MAX);
-    let cut = if shown.len() < log_tail.len() { " (its end)" } else { "" };
+fn log(log: &str) -> String {
+    let (shown, cut) = log_tail(log);
+    let cut = if cut { " (its end)" } else { "" };
     format!("### Log{cut}\n\n{}", fence(shown))
 }
 
@@ -247,7 +252,7 @@ pub(super) fn row(run: &RunView<'_>, step: StepView<'_>) -> String {
     let took = step.took().map(human).unwrap_or_default();
     let agent = if step.plan().for_each.is_some() && step.step().parent.is_none() { "" } else { step.agent().as_str() };
     let icon = icon(step.step().phase);
-    format!("| {icon} | {} | {} | {agent} | {took} |", escape(step.step().key.as_str()), escape(&title(run, step)))
+    format!("| {icon} | {} | {} | {agent} | {took} |", escape(step.step().key.as_str()), escape(&step_title(run, step)))
 }
 
 /// A table of steps; at most 100 rows.

@@ -22,6 +22,8 @@ use crate::ids::CommitSha;
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// Bytes of a bundle.
 const BUNDLE_BYTES_MAX: u64 = 2 << 30;
+/// The login under which GitHub takes an installation's token.
+const TOKEN_LOGIN: &str = "x-access-token";
 /// Bytes of git's words in an error.
 const WORDS_BYTES_MAX: usize = 2_000;
 
@@ -94,6 +96,12 @@ fn git_source(url: &str) -> Result<String, Failure> {
     match parsed.scheme() {
         "file" => Ok(url.to_owned()),
         "http" | "https" => {
+            // The token of a checkout comes as its login. It goes no further than git, which does not show it.
+            let mut parsed = parsed;
+            if parsed.scheme() == "https" && parsed.username() == TOKEN_LOGIN {
+                let stripped = parsed.set_username("").and_then(|()| parsed.set_password(None));
+                stripped.map_err(|()| validation("checkout.url: takes no login".to_owned()))?;
+            }
             Reach::Private.check(&parsed).map_err(|error| validation(format!("checkout.url: {error}")))?;
             Ok(url.to_owned())
         }

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 
 /// Rows of one look at most.
 const ROWS_MAX: u32 = 500;
+/// Attempts that one process works on: all of them are watched.
+const OWNED_MAX: u32 = 10_000;
 
 /// An attempt that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn owned_attempts(&self, owner: Incarnation, stopping: bool) -> Result<Vec<AttemptRow>, Error> {
-        on!(self, attempts::owned(owner, i64::from(stopping), ROWS_MAX))
+        on!(self, attempts::owned(owner, i64::from(stopping), OWNED_MAX))
     }
 
     /// The attempt whose push token has this hash.
@@ -107,7 +109,7 @@ impl Store {
         let mut orphans = Vec::new();
         for owner in on!(self, attempts::owners())? {
             if !alive.contains(&owner) {
-                orphans.extend(on!(self, attempts::owned(owner, 0, ROWS_MAX))?);
+                orphans.extend(on!(self, attempts::owned(owner, 0, OWNED_MAX))?);
             }
         }
         Ok(orphans)

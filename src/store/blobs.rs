@@ -27,6 +27,14 @@ impl Store {
         Ok(self.crypt()?.mac(purpose, parts))
     }
 
+    /// `k` of the page of a run: who has it may read the page.
+    ///
+    /// # Errors
+    /// Before [`Store::migrate`].
+    pub fn page_key(&self, run: RunId) -> Result<String, Error> {
+        Ok(hex::encode(self.mac(Purpose::Page, &[&run.installation.0.to_be_bytes(), &run.bytes()])?))
+    }
+
     /// Reads a blob.
     ///
     /// # Errors

@@ -15,12 +15,14 @@ pub struct CheckRow {
     pub generation: u32,
     /// GitHub's number of it, once known.
     pub github_id: Option<i64>,
-    /// The version that GitHub has; 0 when it has none.
+    /// The claim of the head under which it was sent, or is being sent.
     pub sent_version: u64,
-    /// The hash of what GitHub has.
+    /// The hash of what GitHub has; none while the outcome of a write is unknown.
     pub sent_hash: Option<[u8; 32]>,
-    /// GitHub has it as completed.
-    pub completed: bool,
+    /// The conclusion that GitHub has, in its own word; none while it is open.
+    pub conclusion: Option<String>,
+    /// The annotations that GitHub has: it appends, so these are not sent again.
+    pub annotations: u32,
     /// When it was sent.
     pub sent_at: Timestamp,
 }
@@ -34,7 +36,16 @@ impl Store {
         on!(self, checks::of_head(&head))
     }
 
-    /// Records what GitHub has now. An older version never replaces a newer one: false then.
+    /// Records that this is about to be sent, before it is: from now on its outcome is unknown. False: the same or a
+    /// newer version was begun already, and nothing may be sent.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn check_sending(&self, head: HeadKey, check: CheckRow) -> Result<bool, Error> {
+        on!(self, checks::sending(&head, &check))
+    }
+
+    /// Records what GitHub has now, of the version that was being sent. False: a newer one was begun meanwhile.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// One stored part of a body.
 pub(super) const PART_BYTES_MAX: usize = 1 << 20;
 /// A delivery that failed so often is parked with its reason.
-pub const TRIES_MAX: u32 = 20;
+pub(super) const TRIES_MAX: u32 = 20;
 /// Deliveries in one insert.
 const GROUP_MAX: usize = 64;
 /// Bytes in one insert, before compression, unless one delivery alone has more.
@@ -198,7 +198,7 @@ impl Store {
         on!(self, tx inbox::done((installation, &lane, id), &outcome, at.0))
     }
 
-    /// Records a failure: its lane waits until `due_at`, or goes on without it when it failed [`TRIES_MAX`] times.
+    /// Records a failure: its lane waits until `due_at`, or goes on without it when it failed twenty times.
     ///
     /// # Errors
     /// When the database does not answer.

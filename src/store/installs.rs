@@ -1,5 +1,5 @@
-//! Installations and their repositories, with the budget of writes to GitHub: one writer at a time, and the tokens in
-//! the row, so that three replicas do not spend three budgets.
+//! Installations and their repositories, with the budget of writes to GitHub: one writer at a time, and what it spent
+//! in the row, so that three replicas do not spend three budgets.
 
 use std::time::Duration;
 
@@ -35,16 +35,9 @@ pub struct RepositoryRow {
     pub default_branch: String,
 }
 
-/// The budget of an installation, in thousandths of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Budget {
-    /// What is left, at `at`.
-    pub tokens: i64,
-    /// When that was counted.
-    pub at: Timestamp,
-    /// GitHub asked for silence until then.
-    pub blocked_until: Timestamp,
-}
+/// The budget of an installation, as its writers encode it; empty before the first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budget(pub Vec<u8>);
 
 impl Store {
     /// Writes an installation.
@@ -136,10 +129,18 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn set_budget(&self, id: InstallationId, me: Incarnation, budget: Budget) -> Result<bool, Error> {
-        on!(self, installs::set_budget(id, me, budget))
+        on!(self, installs::set_budget(id, me, &budget.0))
     }
 
-    /// Reads the budget: readers obey `blocked_until` too.
+    /// Lets the next writer in at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release_writer(&self, id: InstallationId, me: Incarnation) -> Result<(), Error> {
+        on!(self, installs::release(id, me))
+    }
+
+    /// Reads the budget: readers obey its block too.
     ///
     /// # Errors
     /// When the database does not answer.

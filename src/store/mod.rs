@@ -21,6 +21,7 @@ mod committer;
 mod door;
 mod driver;
 mod rows;
+mod writes;
 
 mod attempts;
 mod blobs;

@@ -1,11 +1,38 @@
 //! The dialect of MySQL and MariaDB.
 
 pub(super) use sqlx::MySql as Db;
+use sqlx::{MySqlConnection, Row as _};
 
 /// Which of two wordings a statement takes.
 pub(super) const IS_MYSQL: bool = true;
 /// How a transaction that writes begins.
 pub(super) const BEGIN_WRITE: &str = "START TRANSACTION";
 
+#[allow(clippy::duplicate_mod, reason = "one source of queries, compiled once for each dialect")]
 #[path = "queries/mod.rs"]
 pub(super) mod q;
+
+/// Lock waits are short and no statement runs for ever, so that a stuck rival is an error and not an outage.
+const SESSION: [&str; 3] = [
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION innodb_lock_wait_timeout = 5",
+    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+];
+/// MariaDB's name, MySQL's name: whichever the server knows.
+const STATEMENT_TIME: [&str; 2] = ["SET SESSION max_statement_time = 10", "SET SESSION max_execution_time = 10000"];
+/// The settings of one MySQL session.
+pub(super) async fn session(conn: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    for sql in SESSION {
+        sqlx::query(sql).persistent(false).execute(&mut *conn).await?;
+    }
+    for sql in STATEMENT_TIME {
+        if sqlx::query(sql).persistent(false).execute(&mut *conn).await.is_ok() {
+            break;
+        }
+    }
+    let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(&mut *conn).await?;
+    if wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")) {
+        sqlx::query("SET SESSION wsrep_sync_wait = 1").persistent(false).execute(&mut *conn).await?;
+    }
+    Ok(())
+}

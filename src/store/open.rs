@@ -115,16 +115,9 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<MySqlP
     let pool = MySqlPoolOptions::new()
         .max_connections(options.connections_max.max(2))
         .acquire_timeout(ACQUIRE_WAIT)
-        .after_connect(|conn, _| Box::pin(async move { mysql::q::schema::session(conn).await.map_err(driver_error) }))
+        .after_connect(|conn, _| Box::pin(mysql::session(conn)))
         .connect_with(connect);
     shield(async { Ok(pool.await?) }).await
-}
-
-fn driver_error(error: Error) -> sqlx::Error {
-    match error {
-        Error::Database(error) => error,
-        other => sqlx::Error::Configuration(other.to_string().into()),
-    }
 }
 
 async fn open_sqlite(url: &SecretString, options: &StoreOptions) -> Result<(SqlitePool, Option<File>), Error> {

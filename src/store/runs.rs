@@ -9,7 +9,7 @@ use crate::ids::{CommitSha, InstallationId, RepoId, RunId, WorkflowId};
 use crate::time::Timestamp;
 
 /// Rows of one page at most.
-pub const PAGE_MAX: u32 = 100;
+pub(super) const PAGE_MAX: u32 = 100;
 /// Journal rows that are read at a time.
 pub(super) const EVENTS_MAX: u32 = 500;
 
@@ -265,6 +265,23 @@ impl Store {
     /// When the database does not answer.
     pub async fn bury(&self, run: RunId, phase: &'static str, at: Timestamp) -> Result<bool, Error> {
         on!(self, tx runs::bury(run, phase, at.0))
+    }
+
+    /// Wraps the data keys of the next page of runs after `after` by the key that seals today: the cursor for the next
+    /// call, none at the end. Bodies are not touched.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a run was sealed with a key that we lack.
+    pub async fn rotate_keys(&self, after: Option<RunId>) -> Result<Option<RunId>, Error> {
+        let crypt = self.crypt()?;
+        let page = on!(self, runs::keys(after, PAGE_MAX))?;
+        let last = page.last().map(|(run, _)| *run);
+        for (run, old) in page {
+            if let Some(new) = crypt.rewrap(key_place(&run), &old)? {
+                on!(self, runs::rewrap(run, &old, &new))?;
+            }
+        }
+        Ok(last)
     }
 
     /// The quarantined runs, at most a page.

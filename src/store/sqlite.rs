@@ -7,5 +7,6 @@ pub(super) const IS_MYSQL: bool = false;
 /// How a transaction that writes begins: a deferred one that turns into a writer fails at once when another wrote.
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
+#[allow(clippy::duplicate_mod, reason = "one source of queries, compiled once for each dialect")]
 #[path = "queries/mod.rs"]
 pub(super) mod q;

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
-mod dev;
+mod attempts;
 mod files;
+mod reconcile;
+mod fleet;
+mod gates;
+mod stub;
 mod tidy;

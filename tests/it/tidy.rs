@@ -10,7 +10,7 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["ids", "time"],
     &["inbound", "workflow", "command", "engine", "report", "route"],
-    &["store", "github", "agents", "wake"],
+    &["store", "github", "agents", "wake", "metrics"],
     &["loops"],
     &["http", "runner", "playground"],
     &["config", "app", "cli"],

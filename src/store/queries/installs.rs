@@ -7,12 +7,11 @@ use crate::ids::{InstallationId, RepoId};
 use crate::store::column;
 use crate::store::installs::{Budget, InstallationRow, RepositoryRow};
 use crate::store::replicas::Incarnation;
-use crate::time::Timestamp;
 
 statements! {
     PUT = pick(
-        "INSERT INTO installation (id, account, suspended_at, removed_at, tokens, tokens_at, blocked_until, writer_until) VALUES (?, ?, ?, ?, 0, 0, 0, 0) ON DUPLICATE KEY UPDATE account = VALUES(account), suspended_at = VALUES(suspended_at), removed_at = VALUES(removed_at)",
-        "INSERT INTO installation (id, account, suspended_at, removed_at, tokens, tokens_at, blocked_until, writer_until) VALUES (?, ?, ?, ?, 0, 0, 0, 0) ON CONFLICT DO UPDATE SET account = excluded.account, suspended_at = excluded.suspended_at, removed_at = excluded.removed_at",
+        "INSERT INTO installation (id, account, suspended_at, removed_at, writer_until) VALUES (?, ?, ?, ?, 0) ON DUPLICATE KEY UPDATE account = VALUES(account), suspended_at = VALUES(suspended_at), removed_at = VALUES(removed_at)",
+        "INSERT INTO installation (id, account, suspended_at, removed_at, writer_until) VALUES (?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET account = excluded.account, suspended_at = excluded.suspended_at, removed_at = excluded.removed_at",
     );
     GET = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id = ?";
     LIST = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id > ? AND removed_at IS NULL ORDER BY id LIMIT ?";
@@ -24,8 +23,9 @@ statements! {
     REPOSITORY = "SELECT installation, id, name, default_branch FROM repository WHERE installation = ? AND id = ? AND removed_at IS NULL";
     REPOSITORIES = "SELECT installation, id, name, default_branch FROM repository WHERE installation = ? AND id > ? AND removed_at IS NULL ORDER BY id LIMIT ?";
     LEASE = "UPDATE installation SET writer = ?, writer_until = ? WHERE id = ? AND (writer = ? OR writer_until <= ?)";
-    SET_BUDGET = "UPDATE installation SET tokens = ?, tokens_at = ?, blocked_until = ? WHERE id = ? AND writer = ?";
-    BUDGET = "SELECT tokens, tokens_at, blocked_until FROM installation WHERE id = ?";
+    RELEASE = "UPDATE installation SET writer_until = 0 WHERE id = ? AND writer = ?";
+    SET_BUDGET = "UPDATE installation SET budget = ? WHERE id = ? AND writer = ?";
+    BUDGET = "SELECT budget FROM installation WHERE id = ?";
 }
 
 fn read(row: &Row) -> Result<InstallationRow, Error> {
@@ -118,15 +118,18 @@ pub(in crate::store) async fn set_budget(
     conn: &mut Conn,
     id: InstallationId,
     me: Incarnation,
-    budget: Budget,
+    budget: &[u8],
 ) -> Result<bool, Error> {
-    let sql = sql!(SET_BUDGET, budget.tokens, budget.at.0, budget.blocked_until.0, id.0, me.0.to_vec());
-    Ok(run(conn, sql).await? == 1)
+    Ok(run(conn, sql!(SET_BUDGET, budget, id.0, me.0.to_vec())).await? == 1)
+}
+
+/// Stops being the writer.
+pub(in crate::store) async fn release(conn: &mut Conn, id: InstallationId, me: Incarnation) -> Result<(), Error> {
+    run(conn, sql!(RELEASE, id.0, me.0.to_vec())).await.map(drop)
 }
 
 /// Reads the budget.
 pub(in crate::store) async fn budget(conn: &mut Conn, id: InstallationId) -> Result<Option<Budget>, Error> {
-    let Some(row) = first(conn, sql!(BUDGET, id.0)).await? else { return Ok(None) };
-    let (tokens, at) = (row.try_get(0)?, Timestamp(row.try_get(1)?));
-    Ok(Some(Budget { tokens, at, blocked_until: Timestamp(row.try_get(2)?) }))
+    let row = first(conn, sql!(BUDGET, id.0)).await?;
+    row.map(|row| Ok(Budget(row.try_get::<Option<Vec<u8>>, _>(0)?.unwrap_or_default()))).transpose()
 }

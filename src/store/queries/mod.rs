@@ -97,6 +97,31 @@ pub(in crate::store) mod replicas;
 pub(in crate::store) mod runs;
 pub(in crate::store) mod schema;
 
+/// Every statement by module and name.
+#[cfg(test)]
+pub(in crate::store) fn every() -> Vec<(&'static str, &'static str, &'static str)> {
+    let modules = [
+        ("attempts", attempts::ALL),
+        ("blobs", blobs::ALL),
+        ("checks", checks::ALL),
+        ("door", door::ALL),
+        ("effects", effects::ALL),
+        ("gates", gates::ALL),
+        ("guard", guard::ALL),
+        ("heads", heads::ALL),
+        ("inbox", inbox::ALL),
+        ("installs", installs::ALL),
+        ("plans", plans::ALL),
+        ("prune", prune::ALL),
+        ("replicas", replicas::ALL),
+        ("runs", runs::ALL),
+        ("schema", schema::ALL),
+    ];
+    let named =
+        modules.into_iter().flat_map(|(module, all)| all.iter().map(move |(name, sizes)| (module, name, sizes)));
+    named.flat_map(|(module, name, sizes)| sizes.iter().map(move |sql| (module, *name, *sql))).collect()
+}
+
 /// Begins a transaction that will write.
 pub(in crate::store) async fn begin(conn: &mut Conn) -> Result<(), Error> {
     run(conn, sqlx::query(BEGIN_WRITE).persistent(false)).await.map(drop)
@@ -105,11 +130,6 @@ pub(in crate::store) async fn begin(conn: &mut Conn) -> Result<(), Error> {
 /// Ends a transaction well. An error here may mean that it did commit.
 pub(in crate::store) async fn commit(conn: &mut Conn) -> Result<(), Error> {
     run(conn, sqlx::query("COMMIT").persistent(false)).await.map(drop)
-}
-
-/// Ends a transaction as if it had never begun.
-pub(in crate::store) async fn rollback(conn: &mut Conn) -> Result<(), Error> {
-    run(conn, sqlx::query("ROLLBACK").persistent(false)).await.map(drop)
 }
 
 /// Runs a statement; how many rows it matched.

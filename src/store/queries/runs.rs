@@ -38,6 +38,8 @@ statements! {
     LEAVE = "DELETE FROM gate_wait WHERE installation = ? AND run = ?";
     MEND = "UPDATE run SET broken = NULL, wake_at = ? WHERE installation = ? AND id = ? AND broken IS NOT NULL AND finished_at IS NULL";
     BURY = "UPDATE run SET phase = ?, finished_at = ?, updated_at = ?, live = NULL, wake_at = NULL WHERE installation = ? AND id = ? AND broken IS NOT NULL AND finished_at IS NULL";
+    KEYS = "SELECT installation, id, data_key FROM run WHERE installation > ? OR (installation = ? AND id > ?) ORDER BY installation, id LIMIT ?";
+    REWRAP = "UPDATE run SET data_key = ? WHERE installation = ? AND id = ? AND data_key = ?";
     EVENTS = "SELECT seq, transition_id, at, kind, actor, chain, body FROM run_event WHERE installation = ? AND run = ? AND seq >= ? AND seq <= ? ORDER BY seq LIMIT ?";
     CHECKPOINT = "SELECT seq, body FROM checkpoint WHERE installation = ? AND run = ?";
     WRITE_CHECKPOINT = pick(
@@ -180,4 +182,20 @@ pub(in crate::store) async fn write_checkpoint(
     body: &[u8],
 ) -> Result<(), Error> {
     execute(conn, key(sql!(WRITE_CHECKPOINT), run).bind(seq).bind(body)).await.map(drop)
+}
+
+/// A page of wrapped keys.
+pub(in crate::store) async fn keys(
+    conn: &mut Conn,
+    after: Option<RunId>,
+    limit: u32,
+) -> Result<Vec<(RunId, Vec<u8>)>, Error> {
+    let (installation, id) = after.map_or((i64::MIN, vec![0; 16]), |run| (run.installation.0, run.bytes().to_vec()));
+    let rows = all(conn, sql!(KEYS, installation, installation, id, i64::from(limit))).await?;
+    rows.iter().map(|row| Ok((column::run(row.try_get(0)?, row.try_get(1)?)?, row.try_get(2)?))).collect()
+}
+
+/// Replaces a wrapped key as it was read.
+pub(in crate::store) async fn rewrap(conn: &mut Conn, run: RunId, old: &[u8], new: &[u8]) -> Result<(), Error> {
+    execute(conn, key(sql!(REWRAP, new), run).bind(old)).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! The session of a connection, the tables of the migrations themselves, and what the whole service keeps once.
+//! The tables of the migrations themselves, and what the whole service keeps once.
 
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -31,33 +31,8 @@ const GROUND: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS migration (version BIGINT NOT NULL, name VARCHAR(100) NOT NULL, applied_at BIGINT NOT NULL, PRIMARY KEY (version))",
 ];
 const TABLE_OPTIONS: &str = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
-/// Lock waits are short and no statement runs for ever, so that a stuck rival is an error and not an outage.
-const SESSION: [&str; 3] = [
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    "SET SESSION innodb_lock_wait_timeout = 5",
-    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
-];
-/// MariaDB's name, MySQL's name: whichever the server knows.
-const STATEMENT_TIME: [&str; 2] = ["SET SESSION max_statement_time = 10", "SET SESSION max_execution_time = 10000"];
 /// MySQL's numbers for "it is there already" and "it is gone already": a migration whose record was lost in a crash.
 const DONE_BEFORE: [u16; 4] = [1050, 1060, 1061, 1091];
-
-/// The settings of one MySQL session.
-pub(in crate::store) async fn session(conn: &mut Conn) -> Result<(), Error> {
-    for sql in SESSION {
-        run(conn, sqlx::query(sql).persistent(false)).await?;
-    }
-    for sql in STATEMENT_TIME {
-        if run(conn, sqlx::query(sql).persistent(false)).await.is_ok() {
-            break;
-        }
-    }
-    let wsrep = first(conn, sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false)).await?;
-    if wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")) {
-        run(conn, sqlx::query("SET SESSION wsrep_sync_wait = 1").persistent(false)).await?;
-    }
-    Ok(())
-}
 
 /// Runs one statement of a migration.
 pub(in crate::store) async fn define(conn: &mut Conn, sql: &'static str) -> Result<(), Error> {

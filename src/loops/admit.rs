@@ -1,0 +1,250 @@
+//! Decides at gates: who of all runs gets in, who waits, whose place a newer one takes.
+//!
+//! The rule is `engine::gate::admit`; here its rows are read and its verdicts written. A decision of a gate of one
+//! installation is one transaction with the tickets, and compares the gate's version: whoever loses reads and decides
+//! again. A ticket of the whole service is taken before its grant (see `tickets`).
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tracing::{debug, error, warn};
+
+use super::driver::Next;
+use super::rows::SERVICE_GATE;
+use super::runs::{Act, Broken, Done, Runs, Together};
+use crate::engine::Event;
+use crate::engine::gate::{Claim, Gate, Verdict, admit};
+use crate::engine::state::{GateKey, RunState, Trigger};
+use crate::ids::RunId;
+use crate::store::{Consumed, GateId, GateKind, GateWrite, RunRow, Store, TicketRow, WaitRow};
+use crate::time::Clock;
+use crate::workflow::plan::OnConflict;
+
+/// The oldest that are looked at, of each installation.
+const WINDOW: u32 = 50;
+/// How often a decision is made again after somebody else was first.
+const RACES_MAX: u32 = 8;
+/// Gates at once.
+const AT_ONCE_MAX: usize = 8;
+/// Runs of one decision; more follow at once.
+const ACTS_MAX: usize = 100;
+
+/// The loop.
+pub struct Admit {
+    /// Knows who waits and who holds.
+    pub store: Store,
+    /// Tells runs what was decided.
+    pub runs: Runs,
+    /// The service's time.
+    pub clock: Clock,
+    /// Runs at once, of the whole service.
+    pub runs_max: u32,
+    /// Runs at once, of one installation; absent: any number.
+    pub installation_runs_max: Option<u32>,
+}
+
+/// What became of one look at a gate.
+enum Look {
+    /// All that could be decided is.
+    Done,
+    /// Somebody else was first, or there is more.
+    Again,
+    /// This run cannot be worked on; decide without it.
+    Without(RunId),
+}
+
+impl Admit {
+    /// One decision at every gate that somebody waits for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tick(&self) -> anyhow::Result<Next> {
+        let gates = self.store.waiting_gates().await?;
+        let decided = stream::iter(gates).map(|gate| self.decide(gate)).buffer_unordered(AT_ONCE_MAX);
+        let decided: Vec<anyhow::Result<bool>> = decided.collect().await;
+        let more = decided.into_iter().collect::<anyhow::Result<Vec<bool>>>()?.contains(&true);
+        Ok(if more { Next::Again } else { Next::Period })
+    }
+
+    /// Decides at one gate; true when there is more to do.
+    async fn decide(&self, gate: GateId) -> anyhow::Result<bool> {
+        let mut without = BTreeSet::new();
+        for _ in 0..RACES_MAX {
+            match self.look(&gate, &without).await.with_context(|| format!("gate {}", gate.name))? {
+                Look::Done => return Ok(false),
+                Look::Again => {}
+                Look::Without(run) => {
+                    error!(run.id = %run, gate = gate.name, "a run cannot be worked on; the gate goes on without it");
+                    without.insert(run);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn look(&self, gate: &GateId, without: &BTreeSet<RunId>) -> anyhow::Result<Look> {
+        let (version, tickets, waits) = self.store.gate(gate.clone(), WINDOW).await?;
+        let holders = stream::iter(tickets).map(|ticket| self.holder(ticket)).buffered(AT_ONCE_MAX);
+        let holders: Vec<(RunId, Option<RunRow>)> = holders.try_collect().await?;
+        let waits: Vec<WaitRow> = waits.into_iter().filter(|wait| !without.contains(&wait.run)).collect();
+        let rule = match self.rule(gate, &waits).await {
+            Ok(Some(rule)) => rule,
+            Ok(None) => return Ok(Look::Done),
+            Err(error) => return excluded(error),
+        };
+        // A broken run keeps its group and its environment until a person ends it, and nobody can take its place.
+        let stuck = |(run, row): &(RunId, Option<RunRow>)| {
+            without.contains(run) || row.as_ref().is_some_and(|row| row.broken.is_some())
+        };
+        let (kept, movable): (Vec<_>, Vec<_>) = holders.into_iter().partition(stuck);
+        let limit = rule.limit.saturating_sub(u32::try_from(kept.len()).unwrap_or(u32::MAX));
+        if limit == 0 {
+            return Ok(Look::Done);
+        }
+        let claims: Vec<_> = movable.iter().map(|(run, row)| held(*run, row.as_ref())).collect();
+        let asked: Vec<_> = waits.iter().map(waiting).collect();
+        let verdicts = admit(&Gate { limit, ..rule }, &claims, &asked);
+        if gate.name.starts_with(SERVICE_GATE) {
+            self.grant_of_service(gate, version, &verdicts).await
+        } else {
+            self.write(gate, version, &verdicts).await
+        }
+    }
+
+    async fn holder(&self, ticket: TicketRow) -> anyhow::Result<(RunId, Option<RunRow>)> {
+        Ok((ticket.run, self.store.run(ticket.run).await?))
+    }
+
+    /// The rule of a gate; none while nobody waits who could tell it.
+    async fn rule(&self, gate: &GateId, waits: &[WaitRow]) -> anyhow::Result<Option<Gate>> {
+        let limit = match kind(gate) {
+            GateKind::Group => {
+                let Some(newest) = waits.iter().max_by_key(|wait| (wait.source_at, wait.run)) else { return Ok(None) };
+                return self.runs.read(newest.run, group_rule).await;
+            }
+            GateKind::RunLimit if gate.name.starts_with(SERVICE_GATE) => self.runs_max,
+            GateKind::RunLimit => self.installation_runs_max.unwrap_or(u32::MAX),
+            GateKind::Environment | GateKind::Budget | GateKind::Slot => 1,
+        };
+        Ok(Some(Gate { limit, on_conflict: OnConflict::Queue }))
+    }
+
+    /// Writes verdicts of a gate of one installation, whole or not at all.
+    async fn write(&self, gate: &GateId, version: u64, verdicts: &[Verdict<RunId>]) -> anyhow::Result<Look> {
+        let acts: Vec<Act> = verdicts.iter().filter_map(|verdict| act(gate, verdict, true)).collect();
+        let more = acts.len() > ACTS_MAX;
+        let acts: Vec<Act> = acts.into_iter().take(ACTS_MAX).collect();
+        if acts.is_empty() {
+            return Ok(Look::Done);
+        }
+        let consumed = vec![Consumed::Gate { gate: gate.clone(), version }];
+        match self.runs.commit(acts, Together { consumed, ..Together::default() }).await {
+            Ok(Done::Committed(decided)) => {
+                for (run, rejected) in decided.iter().filter_map(|(run, said)| Some((run, said.as_ref().err()?))) {
+                    warn!(run.id = %run, gate = gate.name, why = %rejected, "a run does not take a gate's verdict");
+                }
+                Ok(if more { Look::Again } else { Look::Done })
+            }
+            Ok(Done::Lost(_)) => Ok(Look::Again),
+            Err(error) => excluded(error),
+        }
+    }
+
+    /// Grants places of the whole service one by one: the ticket, then the event.
+    async fn grant_of_service(&self, gate: &GateId, version: u64, all: &[Verdict<RunId>]) -> anyhow::Result<Look> {
+        let mut version = version;
+        for verdict in all.iter().take(ACTS_MAX) {
+            let (Verdict::Grant(run), Some(act)) = (verdict, act(gate, verdict, false)) else { continue };
+            let (holder, granted_at) = (run.to_string(), self.clock.now());
+            let ticket = TicketRow { gate: gate.clone(), holder: holder.clone(), run: *run, granted_at };
+            if !self.store.take_ticket(ticket, GateKind::RunLimit, version).await? {
+                return Ok(Look::Again);
+            }
+            version += 1;
+            let said = self.runs.commit(vec![act], Together::default()).await;
+            let granted = matches!(&said, Ok(Done::Committed(said)) if said.get(run).is_some_and(Result::is_ok));
+            if granted {
+                continue;
+            }
+            match said {
+                // Nobody but us acts on this ticket, and we do not.
+                Ok(_) => self.store.drop_ticket(gate.clone(), &holder).await?,
+                Err(error) if error.is::<Broken>() => {
+                    self.store.drop_ticket(gate.clone(), &holder).await?;
+                    return excluded(error);
+                }
+                // It may have been granted: if not, the sweeper finds the ticket.
+                Err(error) => return Err(error),
+            }
+            debug!(run.id = %run, gate = gate.name, "a run does not want its place any more");
+        }
+        Ok(Look::Done)
+    }
+}
+
+/// What a verdict means for its run.
+fn act(gate: &GateId, verdict: &Verdict<RunId>, ticket: bool) -> Option<Act> {
+    let (run, event) = match verdict {
+        Verdict::Grant(run) => (*run, Event::Granted(GateKey(gate.name.clone()))),
+        Verdict::Supersede { holder, .. } => (*holder, Event::Superseded),
+        Verdict::Drop(run) => (*run, Event::Dropped),
+        Verdict::Wait { .. } => return None,
+    };
+    let mut act = Act::new(run, event);
+    if matches!(verdict, Verdict::Grant(_)) {
+        let holder = run.to_string();
+        act.gates.push(GateWrite::DropWait { gate: gate.clone(), holder: holder.clone() });
+        if ticket {
+            act.gates.push(GateWrite::TicketInsert { gate: gate.clone(), kind: kind(gate), holder });
+        }
+    }
+    Some(act)
+}
+
+/// The kind of a gate, by its name.
+fn kind(gate: &GateId) -> GateKind {
+    match gate.name.split(':').next() {
+        Some("group") => GateKind::Group,
+        Some("environment") => GateKind::Environment,
+        _ => GateKind::RunLimit,
+    }
+}
+
+/// The rule of the newest waiting run. Pull requests without one: the newest commit is the one that matters.
+fn group_rule(state: &RunState) -> Gate {
+    let pull = state.birth.as_ref().is_some_and(|birth| matches!(birth.trigger, Trigger::PullRequest(_)));
+    let default = if pull { OnConflict::ReplaceRunning } else { OnConflict::Queue };
+    state.plan.concurrency.as_ref().map_or(Gate { limit: 1, on_conflict: default }, |concurrency| Gate {
+        limit: concurrency.limit.max(1),
+        on_conflict: concurrency.on_conflict,
+    })
+}
+
+fn held(run: RunId, row: Option<&RunRow>) -> Claim<RunId> {
+    Claim {
+        holder: run,
+        installation: run.installation,
+        repository: row.map_or(0, |row| row.repo.0),
+        priority: 0,
+        since: row.map(|row| row.source_at).unwrap_or_default(),
+    }
+}
+
+fn waiting(wait: &WaitRow) -> Claim<RunId> {
+    Claim {
+        holder: wait.run,
+        installation: wait.run.installation,
+        repository: wait.repo.0,
+        priority: i32::try_from(wait.priority).unwrap_or_default(),
+        since: wait.source_at,
+    }
+}
+
+/// A run that cannot be worked on is left out; any other error is one.
+fn excluded(error: anyhow::Error) -> anyhow::Result<Look> {
+    match error.downcast::<Broken>() {
+        Ok(broken) => Ok(Look::Without(broken.run)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,130 @@
+//! Lets queued attempts in at agents that take only so many at once.
+//!
+//! An agent's limit holds over all replicas and installations, so its slots are tickets of the whole service: the
+//! ticket first, then the claim, which is a transition of the run and fails when the run was paused meanwhile. The
+//! claimed attempt reaches the `send` module by the channel that eager ones take, too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tracing::{debug, error};
+
+use super::beat::Fence;
+use super::driver::Next;
+use super::runs::{Act, Broken, Done, Runs, Together};
+use super::tickets;
+use crate::agents::Registry;
+use crate::engine::Event;
+use crate::engine::gate::{Claim, Gate, Verdict, admit};
+use crate::ids::{AgentName, AttemptId, InstallationId, random_bytes};
+use crate::store::{AttemptRow, Consumed, GateKind, Store, TicketRow};
+use crate::time::{Clock, Timestamp};
+use crate::workflow::plan::OnConflict;
+
+/// Attempts of one agent that are looked at, longest due first.
+const WINDOW: u32 = 200;
+/// A claim that begins so long after its ticket is not made: the sweeper may have taken the ticket back.
+const CLAIM_MAX: Duration = Duration::from_secs(2);
+
+/// The loop.
+pub struct Dispatch {
+    /// Keeps queues and tickets.
+    pub store: Store,
+    /// Writes claims.
+    pub runs: Runs,
+    /// Knows how many attempts an agent takes.
+    pub registry: Arc<Registry>,
+    /// The service's time.
+    pub clock: Clock,
+    /// Whether we may claim.
+    pub fence: Fence,
+}
+
+impl Dispatch {
+    /// Claims for every agent what it has room for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tick(&self) -> anyhow::Result<Next> {
+        let mut more = false;
+        for agent in self.store.queued_agents().await? {
+            if self.fence.is_up() {
+                return Ok(Next::Period);
+            }
+            more |= self.admit(&agent).await.with_context(|| format!("the queue of {agent}"))?;
+        }
+        Ok(if more { Next::Again } else { Next::Period })
+    }
+
+    /// One look at an agent's queue; true when another replica was faster and it is worth another look.
+    async fn admit(&self, agent: &AgentName) -> anyhow::Result<bool> {
+        let queued = self.store.queued_attempts(agent.clone(), self.clock.now(), WINDOW).await?;
+        let queued: Vec<AttemptRow> = queued.into_iter().filter(|row| !row.stop).collect();
+        if queued.is_empty() {
+            return Ok(false);
+        }
+        let gate = tickets::slots(agent);
+        let (mut version, taken, _) = self.store.gate(gate.clone(), 1).await?;
+        // An agent that the settings do not name is asked all the same: the answer says what is wrong.
+        let limit = self.registry.settings(agent).map_or(u32::MAX, |settings| settings.max_concurrent);
+        let has: BTreeSet<&str> = taken.iter().map(|ticket| ticket.holder.as_str()).collect();
+        let holders: Vec<_> = taken.iter().map(|t| claim(t.holder.clone(), t.run.installation, t.granted_at)).collect();
+        let holds = |row: &&AttemptRow| has.contains(row.id.to_string().as_str());
+        let waiting: Vec<_> = queued
+            .iter()
+            // Whoever took its ticket claims it, or a lease passes.
+            .filter(|row| !holds(row))
+            .map(|row| claim(row.id.to_string(), row.id.run.installation, row.due_at))
+            .collect();
+        let rule = Gate { limit, on_conflict: OnConflict::Queue };
+        for verdict in admit(&rule, &holders, &waiting) {
+            let Verdict::Grant(holder) = verdict else { continue };
+            let Some(row) = queued.iter().find(|row| row.id.to_string() == holder) else { continue };
+            let taken_at = self.clock.local();
+            let ticket = TicketRow { gate: gate.clone(), holder, run: row.id.run, granted_at: self.clock.now() };
+            if !self.store.take_ticket(ticket, GateKind::Slot, version).await? {
+                return Ok(true);
+            }
+            version += 1;
+            let late = self.clock.local().saturating_sub(taken_at) > crate::time::micros(CLAIM_MAX);
+            if late || !self.claim(row).await? {
+                // Nobody but us acts on this ticket, and we do not.
+                self.store.drop_ticket(gate.clone(), &row.id.to_string()).await?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Claims an attempt through the door; false when it was not to be had. After an error nobody knows: the sweeper
+    /// finds the ticket.
+    async fn claim(&self, row: &AttemptRow) -> anyhow::Result<bool> {
+        let AttemptId { run, step, number } = row.id.clone();
+        let mut act = Act::new(run, Event::AttemptStarted { step, number });
+        act.claim = Some((row.id.clone(), random_bytes()));
+        let consumed = vec![Consumed::Attempt { id: row.id.clone(), epoch: row.epoch }];
+        match self.runs.commit(vec![act], Together { consumed, ..Together::default() }).await {
+            Ok(Done::Committed(said)) => match said.get(&run) {
+                Some(Ok(_)) => Ok(true),
+                Some(Err(why)) => {
+                    debug!(attempt.id = %row.id, %why, "an attempt cannot start now");
+                    Ok(false)
+                }
+                None => Ok(false),
+            },
+            Ok(Done::Lost(_)) => Ok(false),
+            Err(error) if error.is::<Broken>() => {
+                error!(attempt.id = %row.id, error = format!("{error:#}"), "the run of an attempt is left alone");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// One who holds a slot or asks for one. Its repository is not looked up: between installations it is fair, and within
+/// one the longest due goes first.
+fn claim(holder: String, installation: InstallationId, since: Timestamp) -> Claim<String> {
+    Claim { holder, installation, repository: 0, priority: 0, since }
+}
