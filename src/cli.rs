@@ -5,6 +5,7 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod agent;
+mod dev;
 mod health;
 pub mod log;
 mod serve;
@@ -33,6 +34,7 @@ pub struct Cli {
 enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
+    Dev(Dev),
     Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(SettingsArgs),
@@ -103,6 +105,7 @@ impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Serve(args) => serve(&args).await,
+            Self::Dev(dev) => dev.run().await,
             Self::Agent(agent) => agent.run().await,
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,

@@ -115,7 +115,7 @@ impl Stage {
         let (stop, sandbox) = (CancellationToken::new(), runner.sandbox());
         let runner = tokio::spawn(runner.run(stop.clone()));
         let guard = stop.clone().drop_guard();
-        let service = Service::start(settings, Extra { public_url_from_bind: true, ..Extra::default() });
+        let service = Service::start(settings, Extra { public_url_from_bind: true });
         let service = service.await.map_err(|error| in_use(error, wanted.port))?;
         let address = format!("http://{}", service.address);
         github.set_webhook(&format!("{address}/webhook"));
