@@ -6,25 +6,41 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::agents::{self, Reach, Registry};
-use crate::config::{Agent, Database, Settings};
+use crate::config::{Agent, Database, Server, Settings};
 use crate::engine::state::{GateKey, OperatorLimits};
 use crate::github::{self, App};
 use crate::http;
-use crate::ids::AgentName;
+use crate::ids::{AgentName, AttemptId};
 use crate::inbound::verify::Secrets;
+use crate::loops::admit::Admit;
+use crate::loops::advance::Advance;
+use crate::loops::beat::{Beat, Fence};
+use crate::loops::deliver::Deliver;
+use crate::loops::dispatch::Dispatch;
 use crate::loops::driver::{Driver, Next, Status};
+use crate::loops::health::Health;
+use crate::loops::intake::Intake;
+use crate::loops::live::Live;
+use crate::loops::prune::Prune;
+use crate::loops::reconcile::Reconcile;
+use crate::loops::redeliver::{self, Redeliver};
 use crate::loops::runs::Runs;
+use crate::loops::send::{self, Sender};
+use crate::loops::source::Source;
+use crate::loops::watch::{self, Watch};
+use crate::loops::writer::Writers;
 use crate::metrics::Metrics;
 use crate::route::OperatorFacts;
 use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, Severity, Store, StoreOptions};
@@ -102,8 +118,12 @@ struct Parts {
     metrics: Metrics,
     registry: Arc<Registry>,
     status: Status,
+    fence: Fence,
+    live: Live,
     replica: Incarnation,
     public_url: Option<Url>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Service {
@@ -176,20 +196,213 @@ async fn start_loops(
     let unlimited = |agent: &&Agent| agent.max_concurrent == 0;
     let eager: BTreeSet<AgentName> = settings.agents.iter().filter(unlimited).map(|agent| agent.name.clone()).collect();
     let (runs, handed) = Runs::new((store.clone(), door), (clock.clone(), wakes.clone()), replica, eager);
+    let address = listener.local_addr()?;
     let parts = Parts {
+        fence: Fence::new(clock.clone(), settings.server.heartbeat),
+        registry: Arc::new(registry(&settings.agents, clock.clone())?),
         store: store.clone(),
+        status: Status::default(),
+        metrics: Metrics::new(),
+        live: Live::default(),
+        stop: stop.clone(),
+        tasks: tasks.clone(),
         runs,
         app,
         app_id,
         wakes,
-        metrics: Metrics::new(),
-        registry: Arc::new(registry(&settings.agents, clock.clone())?),
-        status: Status::default(),
         clock,
         replica,
         public_url,
     };
+    let sender = parts.sender(address)?;
+    parts.tasks.spawn(sender.clone().send_started(handed));
+    let (looks, callbacks) = mpsc::channel(http::LOOKS_MAX);
+    // The first beat measures the database's clock and enters the list: nothing may happen before.
+    let beat = parts.beat(&settings.server, sender.clone());
+    beat.tick().await.context("the first beat")?;
+    parts.listen(settings, listener, looks).await?;
+    parts.drive(Loop::Beat, settings.server.heartbeat, beat, |it| async move { it.tick().await });
+    parts.drive_runs(settings, sender, callbacks);
+    parts.drive_github(settings);
     Ok(())
+}
+
+impl Parts {
+    fn sender(&self, address: SocketAddr) -> anyhow::Result<Sender> {
+        let own = || Url::parse(&format!("http://{address}"));
+        let base = self.public_url.clone().map_or_else(own, Ok)?;
+        Ok(Sender::new(send::Parts {
+            store: self.store.clone(),
+            runs: self.runs.clone(),
+            registry: self.registry.clone(),
+            source: Source::GitHub(self.app.clone()),
+            callback: Some(base.join("/agents/callback")?),
+            fence: self.fence.clone(),
+            wakes: self.wakes.clone(),
+            me: self.replica,
+            stop: self.stop.clone(),
+        }))
+    }
+
+    fn beat(&self, server: &Server, sender: Sender) -> Beat {
+        Beat {
+            store: self.store.clone(),
+            runs: self.runs.clone(),
+            clock: self.clock.clone(),
+            me: self.replica,
+            name: format!("{}:{}", server.host, server.port),
+            interval: server.heartbeat,
+            fence: self.fence.clone(),
+            sender,
+            wakes: self.wakes.clone(),
+            status: self.status.clone(),
+            periods: PERIODS.into_iter().collect(),
+        }
+    }
+
+    /// Serves HTTP, and the metrics on their own listener where the operator wants one.
+    async fn listen(
+        &self,
+        settings: &Settings,
+        listener: TcpListener,
+        looks: mpsc::Sender<AttemptId>,
+    ) -> anyhow::Result<()> {
+        let server = &settings.server;
+        let secrets = Secrets::new(settings.github.webhook_secrets.clone()).context("GITHUB_WEBHOOK_SECRET")?;
+        let mailbox = Mailbox::open(self.store.clone());
+        let (clock, wakes, metrics) = (self.clock.clone(), self.wakes.clone(), self.metrics.clone());
+        let own_listener = server.metrics_bind.filter(|_| server.metrics);
+        let state = http::State {
+            webhook: http::Webhook::new((self.app_id, secrets), mailbox, clock.clone(), wakes.clone(), metrics.clone()),
+            callback: http::Callback { store: self.store.clone(), looks, wakes },
+            health: http::Health {
+                store: self.store.clone(),
+                clock: clock.clone(),
+                loops: self.status.clone(),
+                metrics: metrics.clone(),
+                beat: server.heartbeat,
+                stopping: self.stop.clone(),
+            },
+            metrics: (server.metrics && own_listener.is_none()).then(|| metrics.clone()),
+            pages: http::Pages { store: self.store.clone(), clock, github: settings.github.web_url.clone() },
+        };
+        let limits = http::Limits { drain: server.drain, ..http::Limits::default() };
+        if let Some(bind) = own_listener {
+            let apart =
+                TcpListener::bind(bind).await.with_context(|| format!("METRICS_BIND: cannot listen on {bind}"))?;
+            self.tasks.spawn(http::serve(apart, http::metrics_router(metrics), limits, self.stop.clone()));
+        }
+        self.tasks.spawn(http::serve(listener, http::router(state), limits, self.stop.clone()));
+        Ok(())
+    }
+
+    /// The loops that move runs.
+    fn drive_runs(&self, settings: &Settings, sender: Sender, callbacks: mpsc::Receiver<AttemptId>) {
+        let (store, runs, clock) = (self.store.clone(), self.runs.clone(), self.clock.clone());
+        let limits = &settings.limits;
+        let admit = Admit {
+            store: store.clone(),
+            runs: runs.clone(),
+            clock: clock.clone(),
+            runs_max: limits.runs,
+            installation_runs_max: limits.runs_per_installation,
+        };
+        let dispatch = Dispatch {
+            store: store.clone(),
+            runs: runs.clone(),
+            registry: self.registry.clone(),
+            clock: clock.clone(),
+            fence: self.fence.clone(),
+        };
+        let watch = watch::Parts {
+            store: store.clone(),
+            runs: runs.clone(),
+            registry: self.registry.clone(),
+            sender,
+            live: self.live.clone(),
+            fence: self.fence.clone(),
+            wakes: self.wakes.clone(),
+            clock: clock.clone(),
+            me: self.replica,
+        };
+        let prune = Prune { store: store.clone(), clock: clock.clone(), retention: limits.retention };
+        let health = Health { registry: self.registry.clone() };
+        let advance = Advance { store, runs, clock };
+        self.drive(Loop::Advance, period(Loop::Advance), advance, |it| async move { it.tick().await });
+        self.drive(Loop::Admit, period(Loop::Admit), admit, |it| async move { it.tick().await });
+        self.drive(Loop::Dispatch, period(Loop::Dispatch), dispatch, |it| async move { it.tick().await });
+        let watch = Watch::new(watch, callbacks);
+        self.drive(Loop::Watch, period(Loop::Watch), watch, |it| async move { it.tick().await });
+        self.drive(Loop::Health, period(Loop::Health), health, |it| async move { it.tick().await });
+        self.drive(Loop::Prune, period(Loop::Prune), prune, |it| async move { it.tick().await });
+    }
+
+    /// The loops that talk with GitHub.
+    fn drive_github(&self, settings: &Settings) {
+        let (store, app, clock) = (self.store.clone(), self.app.clone(), self.clock.clone());
+        let writers = Writers::new(store.clone(), self.replica, clock.clone(), github::Pace::default());
+        let (operator, language) = operator(settings);
+        let intake = Intake {
+            store: store.clone(),
+            runs: self.runs.clone(),
+            app: app.clone(),
+            app_id: self.app_id,
+            clock: clock.clone(),
+            wakes: self.wakes.clone(),
+            operator,
+            language,
+        };
+        let reconcile = Reconcile {
+            store: store.clone(),
+            runs: self.runs.clone(),
+            app: app.clone(),
+            writers: writers.clone(),
+            clock: clock.clone(),
+            public_url: self.public_url.clone(),
+            tables_at: Mutex::default(),
+        };
+        let replica = self.replica;
+        let deliver = Deliver { store: store.clone(), app: app.clone(), writers, clock: clock.clone(), replica };
+        let redeliver = Redeliver { store, app, clock };
+        self.drive(Loop::Intake, period(Loop::Intake), intake, |it| async move { it.tick().await });
+        self.drive(Loop::Reconcile, period(Loop::Reconcile), reconcile, |it| async move { it.tick().await });
+        self.drive(Loop::Deliver, period(Loop::Deliver), deliver, |it| async move { it.tick().await });
+        self.drive(Loop::Redeliver, period(Loop::Redeliver), redeliver, |it| async move { it.tick().await });
+    }
+
+    /// Drives one loop in a task of its own.
+    fn drive<T, F>(&self, which: Loop, period: Duration, it: T, tick: fn(Arc<T>) -> F)
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = anyhow::Result<Next>> + Send + 'static,
+    {
+        let driver = Driver {
+            clock: self.clock.clone(),
+            wakes: self.wakes.clone(),
+            status: self.status.clone(),
+            stop: self.stop.clone(),
+        };
+        let it = Arc::new(it);
+        self.tasks.spawn(driver.drive(which, period, move || tick(it.clone())));
+    }
+}
+
+/// How often each loop looks by itself, when nothing wakes it.
+const PERIODS: [(Loop, Duration); 10] = [
+    (Loop::Intake, Duration::from_secs(2)),
+    (Loop::Advance, Duration::from_secs(5)),
+    (Loop::Admit, Duration::from_secs(2)),
+    (Loop::Dispatch, Duration::from_secs(2)),
+    (Loop::Watch, Duration::from_secs(1)),
+    (Loop::Reconcile, Duration::from_secs(2)),
+    (Loop::Deliver, Duration::from_secs(2)),
+    (Loop::Health, Duration::from_secs(30)),
+    (Loop::Redeliver, redeliver::PERIOD),
+    (Loop::Prune, Duration::from_secs(600)),
+];
+
+fn period(which: Loop) -> Duration {
+    PERIODS.iter().find(|(of, _)| *of == which).map_or(Duration::from_secs(1), |(_, period)| *period)
 }
 
 fn github_settings(settings: &Settings) -> github::Settings {

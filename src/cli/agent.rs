@@ -17,7 +17,7 @@ use crate::time::Clock;
 
 /// Run an agent: serve A2A and do the steps that a Pointsman server hands to it, each in a fresh checkout.
 #[derive(Debug, Args)]
-pub struct Agent {
+pub(super) struct Agent {
     /// What does the work: `exec` runs the `run:` commands of workflows.
     #[arg(long, default_value = "exec")]
     driver: Driver,

@@ -82,7 +82,7 @@ impl Ending {
 
 /// The name of the report of an attempt.
 pub(super) fn report_key(store: &Store, attempt: &AttemptId) -> anyhow::Result<BlobKey> {
-    let name = format!("report:{}.a{}", attempt.step, attempt.number);
+    let name = StepReport::name(attempt);
     store.blob_key(attempt.run, name.as_bytes()).context("the name of a report")
 }
 

@@ -7,6 +7,7 @@
 
 pub mod admit;
 pub mod advance;
+mod answer;
 pub mod beat;
 pub mod deliver;
 pub mod dispatch;
@@ -18,15 +19,15 @@ pub mod intake;
 pub mod live;
 mod look;
 mod obey;
+pub mod prune;
 pub mod reconcile;
 pub mod redeliver;
-pub mod prune;
 mod request;
 pub mod rows;
 pub mod runs;
 pub mod send;
 pub mod source;
 mod status;
-pub mod writer;
 mod tickets;
 pub mod watch;
+pub mod writer;

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::deliver::Outgoing;
+use super::answer::{Back, Told, effects, told};
 use super::facts;
-use super::intake::{Intake, RUNS_MAX, effect_id};
+use super::intake::{Intake, RUNS_MAX};
 use super::runs::{Act, Answer, Decided, Together};
 use super::status;
 use crate::command::reply::{self, Voice};
 use crate::command::{Actor, Approved, Command, Denied, Given, Mistake, Overrides, Person, Scope, StepName, authorize};
-use crate::engine::Rejected;
 use crate::engine::state::HoldKind;
 use crate::github::Installation;
 use crate::ids::{CommitSha, Login, RepoId, RepoName, RunId};
@@ -22,7 +21,7 @@ use crate::inbound::Event;
 use crate::inbound::event::{Account, CheckActionRequested, CheckRerequested, Commented, SuiteRerequested};
 use crate::report::Button;
 use crate::route::{Giver, Obeyed, Target, obey};
-use crate::store::{Beside, Consumed, Delivery, EffectWrite, HoldWrite, PrHold, RunFilter};
+use crate::store::{Beside, Consumed, Delivery, HoldWrite, PrHold, RunFilter};
 use crate::workflow::policy::{self, Policy};
 
 /// Where and for whom a command is obeyed.
@@ -38,24 +37,6 @@ struct Place<'a> {
     voice: Voice,
     targets: Vec<Target>,
     holds: Vec<PrHold>,
-}
-
-/// How one command is answered.
-#[derive(Clone)]
-struct Told {
-    /// Whether it was obeyed.
-    good: bool,
-    /// What is said, if anything has to be.
-    words: Option<String>,
-}
-
-/// Where an answer goes: the pull request, and the comment that asked, if one did.
-#[derive(Clone)]
-struct Back {
-    repo: RepoName,
-    number: Option<i64>,
-    comment: Option<i64>,
-    key: String,
 }
 
 impl Intake {
@@ -138,7 +119,7 @@ impl Intake {
         let good = match obeyed {
             Obeyed::Cannot(words) => {
                 let told = Told { good: listing, words: Some(words) };
-                together.beside.effects = self.answer(&back, &told, installation);
+                together.beside.effects = effects(&back, &told, installation, at);
                 listing
             }
             Obeyed::Acts { events, hold } => {
@@ -160,15 +141,6 @@ impl Intake {
             let told = told(&command, voice, &head, decided);
             effects(&back, &told, installation, clock.now())
         })
-    }
-
-    fn answer(
-        &self,
-        back: &Back,
-        told: &Told,
-        installation: crate::ids::InstallationId,
-    ) -> Vec<(crate::ids::InstallationId, EffectWrite)> {
-        effects(back, told, installation, self.clock.now())
     }
 
     async fn status_of(&self, place: &Place<'_>) -> anyhow::Result<String> {
@@ -415,45 +387,4 @@ fn granted(permission: policy::Permission) -> crate::command::Permission {
         policy::Permission::Maintain => Has::Maintain,
         policy::Permission::Admin => Has::Admin,
     }
-}
-
-/// What a command is answered, from what the runs said to it. A command that one of several runs took was obeyed.
-fn told(command: &Command, voice: Voice, head: &CommitSha, decided: &Decided) -> Told {
-    let rejected: Vec<&Rejected> = decided.values().filter_map(|one| one.as_ref().err()).collect();
-    if rejected.len() < decided.len() || decided.is_empty() {
-        return Told { good: true, words: None };
-    }
-    let words = match rejected.first() {
-        Some(Rejected::NothingToRetry) => voice.nothing_to_retry(head),
-        Some(Rejected::Superseded) => voice.superseded(command, head),
-        Some(Rejected::Ended | Rejected::Stopping) => voice.nothing_runs(command),
-        Some(other) => format!("`/{}` changed nothing: {other}.", command.verb()),
-        None => return Told { good: true, words: None },
-    };
-    Told { good: false, words: Some(words) }
-}
-
-/// The rows of an answer: the reaction that says it was seen, the one that says how it went, and words if there are any.
-fn effects(
-    back: &Back,
-    told: &Told,
-    installation: crate::ids::InstallationId,
-    at: crate::time::Timestamp,
-) -> Vec<(crate::ids::InstallationId, EffectWrite)> {
-    let mut outgoing = Vec::new();
-    if let Some(comment) = back.comment {
-        let repo = &back.repo;
-        let reaction = |content: &str| Outgoing::Reaction { repo: repo.clone(), comment, content: content.to_owned() };
-        outgoing.push(("eyes", reaction("eyes")));
-        outgoing.push(if told.good { ("rocket", reaction("rocket")) } else { ("minus", reaction("-1")) });
-    }
-    if let (Some(number), Some(words)) = (back.number, &told.words) {
-        let (repo, key, text) = (back.repo.clone(), back.key.clone(), words.clone());
-        outgoing.push(("reply", Outgoing::Reply { repo, number, key, text }));
-    }
-    let write = |(what, body): (&str, Outgoing)| {
-        let name = format!("{}:{what}", back.key);
-        (installation, EffectWrite { id: effect_id(at), kind: body.kind(), name, due_at: at, body: body.encode() })
-    };
-    outgoing.into_iter().map(write).collect()
 }

@@ -12,11 +12,7 @@ pub(super) fn of(state: &RunState, at: Timestamp) -> (WorkflowStatus, Option<Str
     let steps = worth.map(|step| StepStatus { step: step.step().key.to_string(), state: step_title(&view, step) });
     let title = run_title(&view);
     let hold = view.hold().map(|_| title.clone());
-    let status = WorkflowStatus {
-        workflow: state.plan.workflow.to_string(),
-        state: title,
-        url: None,
-        steps: steps.collect(),
-    };
+    let status =
+        WorkflowStatus { workflow: state.plan.workflow.to_string(), state: title, url: None, steps: steps.collect() };
     (status, hold)
 }

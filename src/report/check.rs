@@ -161,6 +161,6 @@ impl StepReport {
     /// whoever knows the attempt finds its report.
     #[must_use]
     pub fn name(attempt: &AttemptId) -> String {
-        format!("report {attempt}")
+        format!("report:{}.a{}", attempt.step, attempt.number)
     }
 }

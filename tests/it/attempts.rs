@@ -117,7 +117,7 @@ async fn a_timeout_is_tried_again_and_then_falls_to_the_next_agent() {
     let replica = fleet.replica().await;
     let text = "steps:\n  - id: a\n    agent: aider\n    fallback_agents: [goose]\n    timeout: 1s\n    retries: 1\n\
                 \x20   with: { prompt: 'About ${{ pr.number }}' }\n\
-                error_handling: { strategy: retry_with_analysis, backoff: 100ms }";
+                error_handling: { strategy: retry_with_analysis }\ndefaults: { retry: { backoff: 100ms } }";
     let run = fleet.run(&replica, text, &[]).await;
     fleet.ends(run, "success").await;
     assert_eq!((slow.tasks(), quick.tasks().1), ((0, 2), 1));

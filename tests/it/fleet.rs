@@ -37,7 +37,7 @@ use url::Url;
 /// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often replicas beat here; a lease is three of these.
-pub const BEAT: Duration = Duration::from_millis(300);
+pub const BEAT: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(200);
 pub const INSTALLATION: InstallationId = InstallationId(7);
 pub const REPOSITORY: RepoId = RepoId(42);
@@ -381,7 +381,10 @@ async fn mysql() -> (String, Option<(String, String)>) {
     let server = std::env::var("TEST_MYSQL_URL").expect(
         "TEST_MYSQL_URL names no server: start one with scripts/mariadb, then export mysql://user:password@127.0.0.1:PORT/",
     );
-    let server = server.trim_end_matches('/').to_owned();
+    // The server, whatever database its address names.
+    let mut server = Url::parse(&server).unwrap();
+    server.set_path("");
+    let server = server.as_str().trim_end_matches('/').to_owned();
     let name = format!("pointsman_{}", hex::encode(random_bytes::<6>()));
     let mut conn = sqlx::MySqlConnection::connect(&server).await.unwrap();
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.unwrap();

@@ -5,8 +5,8 @@
 mod attempts;
 mod dev;
 mod files;
-mod reconcile;
 mod fleet;
 mod gates;
+mod reconcile;
 mod stub;
 mod tidy;

@@ -20,7 +20,7 @@ pub enum Script {
     Unclear,
     /// It forgets every task at once.
     Forgets,
-    /// It ends every task as soon as it is asked, well.
+    /// It has done every task, well, before it answers.
     Quick,
     /// It takes nothing.
     Declines,
@@ -105,7 +105,11 @@ async fn answer(State(stub): State<Stub>, Json(call): Json<Value>) -> Response {
         "SendMessage" => {
             let message = &params["message"];
             inner.words.push(message["parts"][0]["text"].as_str().unwrap().to_owned());
-            let state = if script == Script::Declines { "TASK_STATE_REJECTED" } else { "TASK_STATE_WORKING" };
+            let state = match script {
+                Script::Declines => "TASK_STATE_REJECTED",
+                Script::Quick => "TASK_STATE_COMPLETED",
+                _ => "TASK_STATE_WORKING",
+            };
             let context = message["contextId"].as_str().unwrap().to_owned();
             let task = Task { id: format!("t{}", inner.tasks.len() + 1), context, state };
             let shown = task.show();
@@ -122,7 +126,7 @@ async fn answer(State(stub): State<Stub>, Json(call): Json<Value>) -> Response {
             };
             match (method.as_str(), script) {
                 (_, Script::Forgets) => return Json(lost).into_response(),
-                ("GetTask", Script::Quick | Script::Unclear) => task.state = "TASK_STATE_COMPLETED",
+                ("GetTask", Script::Unclear) => task.state = "TASK_STATE_COMPLETED",
                 ("CancelTask", Script::Works) => task.state = "TASK_STATE_CANCELED",
                 _ => {}
             }

@@ -24,11 +24,9 @@ use url::Url;
 use self::model::{Page, StepBox};
 use super::error::Refusal;
 use crate::ids::RunId;
-use crate::store::{Error, Purpose, Store};
+use crate::store::{Error, Store};
 use crate::time::Clock;
 
-/// Bytes of a page's key.
-const KEY_BYTES: usize = 16;
 /// How often the page of a live run is loaded again, in seconds.
 const REFRESH_SECONDS: u32 = 5;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -49,15 +47,8 @@ pub struct Pages {
 /// # Errors
 /// Before the store was migrated.
 pub fn page_url(store: &Store, public: &Url, run: RunId) -> Result<String, Error> {
-    let key = hex::encode(page_key(store, run)?);
+    let key = store.page_key(run)?;
     Ok(format!("{}/runs/{run}?k={key}", public.as_str().trim_end_matches('/')))
-}
-
-fn page_key(store: &Store, run: RunId) -> Result<[u8; KEY_BYTES], Error> {
-    let mac = store.mac(Purpose::Page, &[run.to_string().as_bytes()])?;
-    let mut key = [0; KEY_BYTES];
-    key.copy_from_slice(&mac[..KEY_BYTES]);
-    Ok(key)
 }
 
 #[derive(Deserialize)]
@@ -99,10 +90,8 @@ impl Pages {
     /// The run, if the key is its key. The comparison takes as long for a wrong key as for a right one.
     fn allowed(&self, id: &str, key: &str) -> Result<Option<RunId>, Error> {
         let Some(run) = id.parse::<RunId>().ok().filter(|run| run.to_string() == id) else { return Ok(None) };
-        let mut given = [0; KEY_BYTES];
-        let well_formed = hex::decode_to_slice(key, &mut given).is_ok();
-        let right = bool::from(page_key(&self.store, run)?.ct_eq(&given));
-        Ok((right && well_formed).then_some(run))
+        let right = bool::from(self.store.page_key(run)?.as_bytes().ct_eq(key.as_bytes()));
+        Ok(right.then_some(run))
     }
 
     async fn show(&self, run: RunId) -> Response {

@@ -24,12 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks again and again until there is an answer.
 pub(super) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let mut beats = tokio::time::interval(Duration::from_millis(15));
     let asking = async {
         loop {
+            beats.tick().await;
             if let Some(found) = ask().await {
                 return found;
             }
-            tokio::time::sleep(Duration::from_millis(15)).await;
         }
     };
     tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("never came: {what}"))

@@ -133,18 +133,27 @@ async fn heads_effects_and_checks_are_claimed_once(world: World) {
     assert!(store.head_settled(due.clone(), due.dirty.clone(), NOW, None).await.unwrap());
     assert_eq!(store.oldest_head().await.unwrap(), None);
 
-    let sent = |version, completed| CheckRow {
+    let sending = |version| CheckRow {
         name: "ci".to_owned(),
         generation: 1,
-        github_id: Some(5),
+        github_id: None,
         sent_version: version,
-        sent_hash: Some([1; 32]),
-        completed,
+        sent_hash: None,
+        conclusion: None,
+        annotations: 0,
         sent_at: NOW,
     };
-    assert!(store.check_sent(head(), sent(2, true)).await.unwrap());
-    assert!(!store.check_sent(head(), sent(1, false)).await.unwrap(), "never backwards");
-    assert_eq!(store.checks(head()).await.unwrap(), [sent(2, true)]);
+    let sent = |version| CheckRow {
+        github_id: Some(5),
+        sent_hash: Some([1; 32]),
+        conclusion: Some("success".to_owned()),
+        ..sending(version)
+    };
+    assert!(store.check_sending(head(), sending(2)).await.unwrap());
+    assert!(store.check_sent(head(), sent(2)).await.unwrap());
+    assert!(!store.check_sending(head(), sending(1)).await.unwrap(), "never backwards");
+    assert!(!store.check_sent(head(), sent(1)).await.unwrap(), "never backwards");
+    assert_eq!(store.checks(head()).await.unwrap(), [sent(2)]);
 
     let mut with_effect = step(run_id(1), 0);
     let id = uuid::Uuid::from_bytes([9; 16]);
@@ -215,8 +224,8 @@ async fn global_tickets_and_budgets_have_one_taker(world: World) {
     let (me, other) = (Incarnation([1; 16]), Incarnation([2; 16]));
     assert_eq!(store.lease_writer(INSTALLATION, me, NOW, LEASE).await.unwrap(), Some(Budget::default()));
     assert_eq!(store.lease_writer(INSTALLATION, other, NOW, LEASE).await.unwrap(), None);
-    let budget = Budget { tokens: 80_000, at: NOW, blocked_until: NOW };
-    assert!(store.set_budget(INSTALLATION, me, budget).await.unwrap());
+    let budget = Budget(vec![8, 0]);
+    assert!(store.set_budget(INSTALLATION, me, budget.clone()).await.unwrap());
     assert!(!store.set_budget(INSTALLATION, other, Budget::default()).await.unwrap());
     store.put_installation(row).await.unwrap();
     assert_eq!(store.lease_writer(INSTALLATION, other, NOW.plus(LEASE), LEASE).await.unwrap(), Some(budget));

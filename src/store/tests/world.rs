@@ -48,7 +48,10 @@ impl World {
         let server = std::env::var("TEST_MYSQL_URL").expect(
             "TEST_MYSQL_URL names no server: start one with scripts/mariadb, then export mysql://user:password@127.0.0.1:PORT/",
         );
-        let server = server.trim_end_matches('/').to_owned();
+        // The server, whatever database its address names.
+        let mut server = url::Url::parse(&server).unwrap();
+        server.set_path("");
+        let server = server.as_str().trim_end_matches('/').to_owned();
         let name = format!("pointsman_{}", hex::encode(random_bytes::<6>()));
         let mut conn = sqlx::MySqlConnection::connect(&server).await.unwrap();
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await.unwrap();
