@@ -217,7 +217,6 @@ fn settings(
         [
             ("DATABASE_URL", format!("sqlite://{}", folder.path().join(DATABASE).display())),
             ("API_HOST", "127.0.0.1".to_owned()),
-            ("API_PORT", port.to_string()),
             ("DRAIN_TIMEOUT", DRAIN.to_owned()),
             ("GITHUB_API_URL", github.api_url()),
             ("GITHUB_GRAPHQL_URL", github.graphql_url()),
@@ -228,7 +227,11 @@ fn settings(
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    Settings::read(&Sources { env: &env, file: None, open: &config::open }).map_err(Failure::Settings)
+    let sources = Sources { env: &env, file: None, open: &config::open };
+    let mut settings = Settings::read(&sources).map_err(Failure::Settings)?;
+    // No operator may say 0, any port that is free: nobody would find the service.
+    settings.server.port = port;
+    Ok(settings)
 }
 
 fn in_use(error: anyhow::Error, port: u16) -> anyhow::Error {
