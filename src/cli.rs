@@ -5,6 +5,7 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod agent;
+mod dev;
 mod health;
 pub mod log;
 mod serve;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub use dev::Dev;
 pub use health::Health;
 pub use serve::SettingsArgs;
 
@@ -32,6 +34,7 @@ pub struct Cli {
 enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
+    Dev(Dev),
     Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(SettingsArgs),
@@ -50,6 +53,8 @@ pub enum Failure {
     Settings(Vec<Problem>),
     /// It did not work, or what it looked at is wrong: exit code 1.
     Failed(anyhow::Error),
+    /// What it looked at is wrong, and everything was said about it: exit code 1.
+    Told,
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -64,7 +69,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Told => 1,
         }
     }
 
@@ -77,6 +82,7 @@ impl Failure {
                 format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
             }
             Self::Failed(error) => format!("error: {error:#}\n"),
+            Self::Told => String::new(),
         }
     }
 }
@@ -99,6 +105,7 @@ impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Serve(args) => serve(&args).await,
+            Self::Dev(dev) => dev.run().await,
             Self::Agent(agent) => agent.run().await,
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,

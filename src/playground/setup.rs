@@ -1,5 +1,6 @@
 //! Setting the scene: repositories, permissions, rules, the other App.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::ids::{CommitSha, RepoName};
@@ -138,6 +139,56 @@ impl GitHub {
             let sha =
                 state.repo(&repo)?.git.commit_of(&reference).ok_or_else(|| Error::missing("branch", &reference))?;
             CommitSha::full(&sha).map_err(|bad| Error::Refused(bad.to_string()))
+        })
+        .await
+    }
+
+    /// The name of a repository's default branch.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub fn default_branch(&self, repo: &str) -> Result<String, Error> {
+        self.read(|state| Ok(state.repo(repo)?.default_branch.clone()))
+    }
+
+    /// Makes another branch the default one, from where the default branch stands if it is new.
+    ///
+    /// # Errors
+    /// When there is no such repository, or git fails.
+    pub async fn set_default_branch(&self, repo: &str, branch: &str) -> Result<(), Error> {
+        let (repo, branch) = (repo.to_owned(), branch.to_owned());
+        self.act(move |state| {
+            let found = state.repo_mut(&repo)?;
+            let reference = format!("refs/heads/{branch}");
+            if found.git.commit_of(&reference).is_none() {
+                let from = format!("refs/heads/{}", found.default_branch);
+                let commit = found.git.commit_of(&from).ok_or_else(|| Error::missing("branch", &from))?;
+                found.git.set_ref(&reference, &commit)?;
+            }
+            found.default_branch = branch;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The files right in a folder of the default branch, by path; none when there is no such folder. What is no text
+    /// is left out.
+    ///
+    /// # Errors
+    /// When there is no such repository, or git fails.
+    pub async fn files_in(&self, repo: &str, folder: &str) -> Result<BTreeMap<String, String>, Error> {
+        let (repo, folder) = (repo.to_owned(), folder.to_owned());
+        self.act(move |state| {
+            let found = state.repo(&repo)?;
+            let revision = format!("refs/heads/{}:{folder}", found.default_branch);
+            let Some(tree) = found.git.resolve(&revision) else { return Ok(BTreeMap::new()) };
+            let mut entries = found.git.tree(&tree, false)?;
+            entries.retain(|entry| entry.kind == "blob");
+            let shas: Vec<String> = entries.iter().map(|entry| entry.sha.clone()).collect();
+            let blobs = found.git.blobs(&shas)?;
+            let text = |sha: &str| String::from_utf8(blobs.get(sha)?.clone()).ok();
+            let files = entries.iter().filter_map(|one| Some((format!("{folder}/{}", one.path), text(&one.sha)?)));
+            Ok(files.collect())
         })
         .await
     }

@@ -5,6 +5,7 @@ mod files;
 mod hooks;
 mod limits;
 mod people;
+mod rehearsal;
 mod tokens;
 
 use std::sync::atomic::{AtomicU16, Ordering};

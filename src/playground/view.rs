@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::time::Timestamp;
+
 use super::checks::Run;
 use super::comments::REACTIONS;
 use super::pulls::Pull;
@@ -25,6 +27,8 @@ pub struct CheckView {
     pub status: String,
     /// How it ended.
     pub conclusion: Option<String>,
+    /// When the work began; GitHub knows it to the second.
+    pub started_at: Option<Timestamp>,
     /// The line beside its name.
     pub title: Option<String>,
     /// The text above its log.
@@ -83,6 +87,7 @@ fn check_view(state: &State, run: &Run) -> CheckView {
         name: run.name.clone(),
         status: run.status.clone(),
         conclusion: run.conclusion.clone(),
+        started_at: Timestamp::parse_rfc3339(&run.started_at).ok(),
         title: run.title.clone(),
         summary: run.summary.clone(),
         text: run.text.clone(),
