@@ -467,7 +467,7 @@ fn operator(settings: &Settings) -> (OperatorFacts, Operator) {
     gates.extend(limits.runs_per_installation.map(|_| GateKey("installation:runs".to_owned())));
     let language = Operator {
         timeout: limits.run_timeout,
-        limits: plan::Limits { steps: limits.run.steps, resources: limits.run.resources.into() },
+        limits: plan::Limits { steps: limits.run.steps, resources: limits.run.resources },
         steps_max: limits.plan_steps as usize,
     };
     (OperatorFacts { limits: OperatorLimits::default(), gates }, language)

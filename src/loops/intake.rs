@@ -162,14 +162,14 @@ impl Intake {
             let head = facts::head(delivery.installation, change.repository.id, &change.head_sha);
             if change.action == "closed" {
                 let intents = vec![Intent::CancelRuns { why: closed(change).to_owned() }];
-                if self.carry_out(delivery, event, &head, intents, &BTreeMap::new(), Vec::new()).await?.is_some() {
+                if self.carry_out((delivery, event), &head, intents, (&BTreeMap::new(), Vec::new())).await?.is_some() {
                     return Ok(());
                 }
                 continue;
             }
             let (facts, rows, holds) = self.pull_request_facts(delivery, change, &head).await?;
             let intents = route::pull_request(change, &facts);
-            if self.carry_out(delivery, event, &head, intents, &rows, holds).await?.is_some() {
+            if self.carry_out((delivery, event), &head, intents, (&rows, holds)).await?.is_some() {
                 return Ok(());
             }
         }
@@ -251,7 +251,7 @@ impl Intake {
             };
             let intents = route::push(push, &facts);
             let rows = versions(speakers.rows);
-            if self.carry_out(delivery, event, &head, intents, &rows, Vec::new()).await?.is_some() {
+            if self.carry_out((delivery, event), &head, intents, (&rows, Vec::new())).await?.is_some() {
                 return Ok(());
             }
         }
@@ -261,12 +261,10 @@ impl Intake {
     /// Turns intents into acts and writes them, together with the delivery's mark.
     async fn carry_out(
         &self,
-        delivery: &Delivery,
-        event: &Event,
+        (delivery, event): (&Delivery, &Event),
         head: &HeadKey,
         intents: Vec<Intent>,
-        versions: &BTreeMap<crate::ids::WorkflowId, u64>,
-        consumed: Vec<Consumed>,
+        (versions, consumed): (&BTreeMap<crate::ids::WorkflowId, u64>, Vec<Consumed>),
     ) -> anyhow::Result<Option<()>> {
         let at = self.clock.now();
         let mut acts = Vec::new();

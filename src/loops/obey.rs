@@ -59,9 +59,9 @@ impl Intake {
         }
         let actor = Actor::behind(Some(author), comment.app_id);
         let is_author = comment.pull_request_author.as_ref().is_some_and(|opened| opened.id == author.id);
-        let mut place = self.place(delivery, (comment.repository.id, name), Some(number), head, &policy).await?;
+        let mut place = self.place(delivery, (comment.repository.id, name), (Some(number), head), &policy).await?;
         place.by = author.login.clone();
-        place.person = self.person(&github, &place, actor, Some(author), is_author).await?;
+        place.person = self.person(&github, &place, (actor, Some(author)), is_author).await?;
         let outcome = self.obey_all(&place, comment.comment_id, &given).await?;
         self.done(delivery, &outcome).await
     }
@@ -78,7 +78,7 @@ impl Intake {
                 Err(_) => None,
             };
             let stop = denied.is_some();
-            let told = self.obey_one(place, &one.command, denied, one.line, (back, key)).await?;
+            let told = self.obey_one(place, (&one.command, denied), one.line, (back, key)).await?;
             outcome.push(format!("line {}: {}", one.line, if told { "obeyed" } else { "not obeyed" }));
             if stop {
                 break;
@@ -90,8 +90,7 @@ impl Intake {
     async fn obey_one(
         &self,
         place: &Place<'_>,
-        command: &Result<Command, Mistake>,
-        denied: Option<Denied>,
+        (command, denied): (&Result<Command, Mistake>, Option<Denied>),
         line: u32,
         (back, key): (Back, String),
     ) -> anyhow::Result<bool> {
@@ -170,7 +169,7 @@ impl Intake {
             return self.done(delivery, "another App's check").await;
         }
         let repo = (check.repository.id, &check.repository.name);
-        self.again(delivery, event, repo, &check.head_sha, Some(&check.name), asked.sender.as_ref()).await
+        self.again((delivery, event), repo, (&check.head_sha, Some(&check.name)), asked.sender.as_ref()).await
     }
 
     /// Somebody pressed "Re-run all checks".
@@ -184,7 +183,7 @@ impl Intake {
             return self.done(delivery, "another App's checks").await;
         }
         let repo = (asked.repository.id, &asked.repository.name);
-        self.again(delivery, event, repo, &asked.head_sha, None, asked.sender.as_ref()).await
+        self.again((delivery, event), repo, (&asked.head_sha, None), asked.sender.as_ref()).await
     }
 
     /// Somebody pressed a button of ours.
@@ -199,11 +198,11 @@ impl Intake {
         match Button::clicked(&click.identifier) {
             _ if check.app_id != Some(self.app_id) => self.done(delivery, "another App's check").await,
             Some(Button::Retry) => {
-                self.again(delivery, event, repo, &check.head_sha, Some(&check.name), click.sender.as_ref()).await
+                self.again((delivery, event), repo, (&check.head_sha, Some(&check.name)), click.sender.as_ref()).await
             }
             Some(Button::ApproveCommit) => {
                 let command = Command::Approve(Approved::Commit(check.head_sha.clone()));
-                self.press(delivery, event, repo, &check.head_sha, (command, click.sender.as_ref())).await
+                self.press((delivery, event), repo, &check.head_sha, (command, click.sender.as_ref())).await
             }
             Some(Button::ApproveStep) | None => self.done(delivery, "a button that is not in this release").await,
         }
@@ -212,11 +211,9 @@ impl Intake {
     /// Runs a check, or all of a commit, once more: what failed; everything where nothing did.
     async fn again(
         &self,
-        delivery: &Delivery,
-        event: &Event,
+        cause: (&Delivery, &Event),
         repo: (RepoId, &RepoName),
-        sha: &CommitSha,
-        check: Option<&str>,
+        (sha, check): (&CommitSha, Option<&str>),
         sender: Option<&Account>,
     ) -> anyhow::Result<()> {
         let command = match check.and_then(|name| name.split_once(" / ")) {
@@ -226,14 +223,13 @@ impl Intake {
             }
             None => Command::Retry { steps: Vec::new(), scope: Scope::Chosen },
         };
-        self.press(delivery, event, repo, sha, (command, sender)).await
+        self.press(cause, repo, sha, (command, sender)).await
     }
 
     /// Obeys what a click asks for, on the commit of its check.
     async fn press(
         &self,
-        delivery: &Delivery,
-        event: &Event,
+        (delivery, event): (&Delivery, &Event),
         (repo, name): (RepoId, &RepoName),
         sha: &CommitSha,
         (command, sender): (Command, Option<&Account>),
@@ -242,7 +238,7 @@ impl Intake {
         let github = self.github(delivery.installation).await;
         let default = github.repository(name).await?.default_branch;
         let policy = facts::sources(&github, name, &default, sha, &self.language).await?.definitions.policy;
-        let mut place = self.place(delivery, (repo, name), None, sha.clone(), &policy).await?;
+        let mut place = self.place(delivery, (repo, name), (None, sha.clone()), &policy).await?;
         let (number, author) = self.pull_of(&place).await?;
         place.number = number;
         place.by = sender.login.clone();
@@ -251,11 +247,12 @@ impl Intake {
             place.head = github.pull_request(name, number).await?.head.sha;
         }
         let is_author = author.as_ref() == Some(&sender.login);
-        place.person = self.person(&github, &place, Actor::behind(Some(sender), None), Some(sender), is_author).await?;
+        place.person =
+            self.person(&github, &place, (Actor::behind(Some(sender), None), Some(sender)), is_author).await?;
         let denied = authorize(&command, &place.person, &place.overrides).err();
         let key = super::intake::key_of(&event.meaning().unwrap_or_else(|| delivery.guid.clone()));
         let back = Back { repo: name.clone(), number, comment: None, key: key.clone() };
-        let good = self.obey_one(&place, &Ok(command), denied, 0, (back, key)).await?;
+        let good = self.obey_one(&place, (&Ok(command), denied), 0, (back, key)).await?;
         self.done(delivery, if good { "obeyed" } else { "not obeyed" }).await
     }
 
@@ -280,8 +277,7 @@ impl Intake {
         &self,
         github: &Installation,
         place: &Place<'_>,
-        actor: Actor,
-        account: Option<&Account>,
+        (actor, account): (Actor, Option<&Account>),
         is_author: bool,
     ) -> anyhow::Result<Person> {
         let permission = facts::permission(github, place.name, account).await?;
@@ -294,8 +290,7 @@ impl Intake {
         &self,
         delivery: &'a Delivery,
         (repo, name): (RepoId, &'a RepoName),
-        number: Option<i64>,
-        head: CommitSha,
+        (number, head): (Option<i64>, CommitSha),
         policy: &Policy,
     ) -> anyhow::Result<Place<'a>> {
         let installation = delivery.installation;

@@ -57,6 +57,9 @@ struct Inner {
 
 type Slot = AsyncMutex<Option<Cached>>;
 
+/// A run whose transition was written, the bytes of its journal row, and the push tokens of attempts that start with it.
+type Written = (RunId, usize, Vec<(AttemptId, [u8; 32])>);
+
 struct Cached {
     state: RunState,
     plan: PlanHash,
@@ -329,12 +332,7 @@ impl Runs {
     }
 
     /// Remembers what is durable now and wakes whoever has something to do.
-    fn committed(
-        &self,
-        slots: &mut [OwnedMutexGuard<Option<Cached>>],
-        all: &Decided,
-        written: Vec<(RunId, usize, Vec<(AttemptId, [u8; 32])>)>,
-    ) {
+    fn committed(&self, slots: &mut [OwnedMutexGuard<Option<Cached>>], all: &Decided, written: Vec<Written>) {
         let mut woken = BTreeSet::new();
         for (run, bytes, tokens) in written {
             for (attempt, token) in tokens {

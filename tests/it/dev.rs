@@ -200,7 +200,8 @@ fn what_cannot_work_says_what_to_do() {
     let empty = folder.path().display().to_string();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let cases: &[(&[&str], &[(&str, &str)], i32, &str)] = &[
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+    let cases: &[Case<'_>] = &[
         (&["--once"], &[("NODE_ENV", "production")], 2, "NODE_ENV: it is production"),
         (&["--once"], &[("PATH", &empty)], 1, "git is not installed; install it"),
         (&["--once", "--workflow", "cj"], &[], 1, "there is no workflow \"cj\" to show; choose ci, pr_processing"),

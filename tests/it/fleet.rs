@@ -209,6 +209,7 @@ pub struct Replica {
 }
 
 impl Replica {
+    #[expect(clippy::too_many_lines, reason = "a table of parts, as in app.rs")]
     async fn start(fleet: &Fleet) -> Self {
         let (clock, wakes, me) = (Clock::machine(), Wakes::default(), Incarnation::draw());
         let store = open(&fleet.url).await;

@@ -1,5 +1,6 @@
 //! Everything that is tested from outside, in one binary: it links once.
 
+#![allow(unreachable_pub, reason = "nothing outside reaches a test binary")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod attempts;

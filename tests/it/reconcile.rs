@@ -201,7 +201,9 @@ async fn two_replicas_write_once() {
     world.tell(run, started("build", 1)).await;
     for _ in 0..3 {
         let (one, two, three) = tokio::join!(world.reconcile.tick(), other.tick(), third.tick());
-        (one.unwrap(), two.unwrap(), three.unwrap());
+        for ticked in [one, two, three] {
+            ticked.unwrap();
+        }
         world.clock.jump(SECOND);
     }
     assert_eq!((world.made("ci"), world.made("ci / build")), (1, 1));
@@ -361,7 +363,9 @@ async fn a_missed_webhook_is_asked_for_once() {
     let redeliver = || Redeliver { store: world.store.clone(), app: world.app.clone(), clock: world.clock.clone() };
     let (one, two) = (redeliver(), redeliver());
     let (first, second) = tokio::join!(one.tick(), two.tick());
-    (first.unwrap(), second.unwrap());
+    for ticked in [first, second] {
+        ticked.unwrap();
+    }
     let asked = || world.github.requests().iter().filter(|one| one.path.ends_with("/attempts")).count();
     let all = asked();
     assert!(all >= 3, "a ping, a comment and an end were missed, {all} asked for");

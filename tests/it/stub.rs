@@ -55,10 +55,6 @@ impl Stub {
         (stub, url)
     }
 
-    pub fn does(&self, script: Script) {
-        self.0.lock().unwrap().script = script;
-    }
-
     pub fn calls(&self, method: &str) -> usize {
         self.0.lock().unwrap().calls.iter().filter(|call| *call == method).count()
     }
