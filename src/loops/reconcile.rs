@@ -153,7 +153,9 @@ impl Reconcile {
         // A name that should show nothing, and shows nothing that is open, is as it should be.
         left.settled.extend(dirty().filter(|name| !desired.iter().any(|desired| desired.check.name == *name)));
         let differs = |one: &&Desired| one.differs(rows.get(&one.check.name));
-        let wanted: Vec<&Desired> = desired.iter().filter(differs).collect();
+        let mut wanted: Vec<&Desired> = desired.iter().filter(differs).collect();
+        // A workflow's own check goes last: whoever sees it completed sees its steps completed.
+        wanted.sort_by_key(|one| !one.check.name.contains(" / "));
         left.settled.extend(desired.iter().filter(|one| !wanted.contains(one)).map(|one| one.check.name.clone()));
         if wanted.is_empty() {
             return Ok(left);

@@ -9,6 +9,12 @@ pub(crate) fn answer(state: &mut State, call: &Call) -> Option<Answer> {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["repos", owner, name, rest @ ..] => repository(state, call, (*owner, *name), rest),
+        ["repositories", id, rest @ ..] => {
+            let found = state.repos.values().find(|repo| repo.id.0.to_string() == **id);
+            let name = found.map(|repo| (repo.name.owner().to_owned(), repo.name.name().to_owned()));
+            let (owner, name) = name.unwrap_or_default();
+            repository(state, call, (&owner, &name), rest)
+        }
         other => of_app(state, call, other),
     }
 }

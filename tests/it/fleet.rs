@@ -316,7 +316,7 @@ impl Replica {
     }
 
     pub async fn tell(&self, run: RunId, event: Event) {
-        self.runs.tell(run, event).await.unwrap().unwrap().unwrap();
+        let _ = self.runs.tell(run, event).await.unwrap().unwrap().unwrap();
     }
 
     pub async fn see<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> T {
