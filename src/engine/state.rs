@@ -1,6 +1,6 @@
 //! What a run is at one moment: the value that `apply` reads and `evolve` assigns.
 //!
-//! [`RunState`] is [`RunData`], which a checkpoint holds byte by byte, with the plan and an [`Index`] beside it. The
+//! [`RunState`] is [`RunData`], which a checkpoint holds byte by byte, with the plan and an `Index` beside it. The
 //! index is derived: it is rebuilt on load and never saved.
 //!
 //! *Invariant:* only `evolve` writes; everything else reads.

@@ -77,7 +77,7 @@ pub struct EventWrite {
 pub enum AttemptWrite {
     /// A new one.
     Insert(AttemptInsert),
-    /// The claim of a queued one; comes with [`Consumed::Attempt`]. Its epoch is raised.
+    /// The claim of a queued one; comes with [`super::Consumed::Attempt`]. Its epoch is raised.
     Claim {
         /// The step.
         step: StepKey,
@@ -144,7 +144,7 @@ pub enum GateWrite {
         /// Who stood there.
         holder: String,
     },
-    /// Takes a ticket; comes with [`Consumed::Gate`].
+    /// Takes a ticket; comes with [`super::Consumed::Gate`].
     TicketInsert {
         /// The gate.
         gate: GateId,
