@@ -4,6 +4,8 @@
 //! *Invariant:* stopping drains: no new work is taken, what is under way is finished or handed over, then the process
 //! leaves the list of replicas, so that nobody waits for it.
 
+mod given;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,10 +19,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use url::Url;
 
-use crate::agents::{self, Reach, Registry};
+use crate::agents::Registry;
 use crate::config::{Agent, Database, Server, Settings};
 use crate::engine::Event;
-use crate::engine::state::{GateKey, Hold, HoldKind, OperatorLimits};
+use crate::engine::state::{Hold, HoldKind};
 use crate::github::{self, App};
 use crate::http;
 use crate::ids::{AgentName, AttemptId, InstallationId};
@@ -44,12 +46,9 @@ use crate::loops::source::Source;
 use crate::loops::watch::{self, Watch};
 use crate::loops::writer::Writers;
 use crate::metrics::Metrics;
-use crate::route::OperatorFacts;
 use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, RunFilter, Severity, Store, StoreOptions};
 use crate::time::Clock;
 use crate::wake::{Loop, Wakes};
-use crate::workflow::defaults::Operator;
-use crate::workflow::plan;
 
 /// What a caller may know better than the settings.
 #[derive(Debug, Clone, Copy, Default)]
@@ -189,7 +188,7 @@ async fn start_loops(
     (listener, stop, tasks): (TcpListener, &CancellationToken, &TaskTracker),
 ) -> anyhow::Result<()> {
     let door = Door::open(store, Arc::new(NoFaults))?;
-    let app = App::new(&github_settings(settings), clock.clone()).context("GitHub's settings")?;
+    let app = App::new(&given::github(settings), clock.clone()).context("GitHub's settings")?;
     let app_id = match settings.github.app_id {
         Some(id) => id,
         None => app.identity().await.context("GITHUB_APP_ID is not set and GitHub did not tell it")?.id,
@@ -203,7 +202,7 @@ async fn start_loops(
     let address = listener.local_addr()?;
     let parts = Parts {
         fence: Fence::new(clock.clone(), settings.server.heartbeat),
-        registry: Arc::new(registry(&settings.agents, clock.clone())?),
+        registry: Arc::new(given::registry(&settings.agents, clock.clone())?),
         store: store.clone(),
         status: Status::default(),
         metrics,
@@ -362,7 +361,7 @@ impl Parts {
     fn drive_github(&self, settings: &Settings) {
         let (store, app, clock) = (self.store.clone(), self.app.clone(), self.clock.clone());
         let writers = Writers::new(store.clone(), self.replica, clock.clone(), github::Pace::default());
-        let (operator, language) = operator(settings);
+        let (operator, language) = given::operator(settings);
         let intake = Intake {
             store: store.clone(),
             runs: self.runs.clone(),
@@ -428,47 +427,4 @@ const PERIODS: [(Loop, Duration); 11] = [
 
 fn period(which: Loop) -> Duration {
     PERIODS.iter().find(|(of, _)| *of == which).map_or(Duration::from_secs(1), |(_, period)| *period)
-}
-
-fn github_settings(settings: &Settings) -> github::Settings {
-    let github = &settings.github;
-    github::Settings {
-        api_url: github.api_url.clone(),
-        graphql_url: github.graphql_url.clone(),
-        web_url: github.web_url.clone(),
-        issuer: github.issuer(),
-        private_key: github.private_key.clone(),
-    }
-}
-
-/// The agents. The operator named their hosts, so these may be reached wherever they are.
-fn registry(agents: &[Agent], clock: Clock) -> anyhow::Result<Registry> {
-    let hosts: Vec<&str> = agents.iter().flat_map(|agent| &agent.endpoints).filter_map(Url::host_str).collect();
-    let one = |agent: &Agent| agents::Settings {
-        name: agent.name.clone(),
-        endpoints: agent.endpoints.clone(),
-        api_key: agent.api_key.clone(),
-        timeout: agent.timeout,
-        max_concurrent: agent.max_concurrent,
-        retries: agent.retries,
-        weight_percent: agent.weight_percent,
-        capabilities: agent.capabilities.clone(),
-    };
-    Registry::new(agents.iter().map(one).collect(), &Reach::listed(hosts), clock).map_err(|bad| {
-        let all: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}", all.join("; "))
-    })
-}
-
-/// What every run gets from the operator.
-fn operator(settings: &Settings) -> (OperatorFacts, Operator) {
-    let limits = &settings.limits;
-    let mut gates = vec![GateKey("service:runs".to_owned())];
-    gates.extend(limits.runs_per_installation.map(|_| GateKey("installation:runs".to_owned())));
-    let language = Operator {
-        timeout: limits.run_timeout,
-        limits: plan::Limits { steps: limits.run.steps, resources: limits.run.resources },
-        steps_max: limits.plan_steps as usize,
-    };
-    (OperatorFacts { limits: OperatorLimits::default(), gates }, language)
 }

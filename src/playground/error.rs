@@ -6,7 +6,10 @@ use std::fmt;
 /// the pull request as a person would see it and not one long escaped line.
 #[derive(thiserror::Error)]
 pub enum Error {
-    /// The `git` program failed, or is missing.
+    /// There is no `git` program.
+    #[error("git is not installed; install it")]
+    NoGit,
+    /// The `git` program failed.
     #[error("git {command}: {said}")]
     Git {
         /// The subcommand with its arguments.

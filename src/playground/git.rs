@@ -98,7 +98,10 @@ fn command() -> Command {
 fn finish(mut command: Command, words: &[&str], input: Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
     let failed = |said: String| Error::Git { command: words.join(" "), said };
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let mut child = command.spawn().map_err(|error| failed(format!("cannot start it: {error}; is git installed?")))?;
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NoGit,
+        _ => failed(format!("cannot start it: {error}")),
+    })?;
     // A thread of its own feeds the input: git may answer before it has read everything.
     let feeder =
         child.stdin.take().zip(input).map(|(mut pipe, input)| std::thread::spawn(move || pipe.write_all(&input)));

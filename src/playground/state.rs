@@ -262,7 +262,7 @@ impl From<Error> for Reply {
         match error {
             Error::Missing { .. } => Self::not_found(),
             Error::Refused(message) => Self::error(403, &message),
-            Error::Git { .. } | Error::Io(_) | Error::Key | Error::NeverHappened { .. } => {
+            Error::NoGit | Error::Git { .. } | Error::Io(_) | Error::Key | Error::NeverHappened { .. } => {
                 Self::error(500, &format!("Server Error: {error}"))
             }
         }
