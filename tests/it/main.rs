@@ -10,4 +10,5 @@ mod fleet;
 mod gates;
 mod reconcile;
 mod stub;
+mod talk;
 mod tidy;
