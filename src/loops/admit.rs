@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::driver::Next;
 use super::rows::SERVICE_GATE;
 use super::runs::{Act, Broken, Done, Runs, Together};
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::gate::{Claim, Gate, Verdict, admit};
 use crate::engine::state::{GateKey, RunState, Trigger};
@@ -61,6 +62,9 @@ impl Admit {
     /// When the database does not answer.
     pub async fn tick(&self) -> anyhow::Result<Next> {
         let gates = self.store.waiting_gates().await?;
+        if !gates.is_empty() {
+            crashpoint!("run_waits_nobody_admits");
+        }
         let decided = stream::iter(gates).map(|gate| self.decide(gate)).buffer_unordered(AT_ONCE_MAX);
         let decided: Vec<anyhow::Result<bool>> = decided.collect().await;
         let more = decided.into_iter().collect::<anyhow::Result<Vec<bool>>>()?.contains(&true);
@@ -161,6 +165,7 @@ impl Admit {
             if !self.store.take_ticket(ticket, GateKind::RunLimit, version).await? {
                 return Ok(Look::Again);
             }
+            crashpoint!("ticket_taken_run_not_granted");
             version += 1;
             let said = self.runs.commit(vec![act], Together::default()).await;
             let granted = matches!(&said, Ok(Done::Committed(said)) if said.get(run).is_some_and(Result::is_ok));

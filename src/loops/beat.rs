@@ -19,6 +19,7 @@ use super::driver::{Next, Status};
 use super::runs::Runs;
 use super::send::Sender;
 use super::tickets;
+use crate::crash::crashpoint;
 use crate::store::{AttemptRow, Incarnation, Store};
 use crate::time::{Clock, micros};
 use crate::wake::{Loop, Wakes};
@@ -105,6 +106,7 @@ impl Beat {
             self.store.join(self.me, &self.name, &self.clock).await.context("cannot join")?;
         }
         self.fence.heard(before);
+        crashpoint!("beat_shown_nothing_taken_over");
         self.take_over().await?;
         let lease = self.interval * LEASE_BEATS;
         tickets::sweep(&self.store, &self.runs, self.store.now().await?.minus(lease)).await?;
@@ -145,6 +147,7 @@ impl Beat {
 
     async fn take(&self, row: AttemptRow) -> anyhow::Result<bool> {
         let Some(epoch) = self.store.take_over(row.id.clone(), row.epoch, self.me).await? else { return Ok(false) };
+        crashpoint!("attempt_taken_over_not_resumed");
         let row = AttemptRow { epoch, owner: Some(self.me), ..row };
         self.sender.take_over(row, self.interval * LEASE_BEATS);
         Ok(true)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::driver::Next;
+use crate::crash::crashpoint;
 use crate::github::{App, Cursor, Delivery, Error, Page};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
@@ -94,6 +95,9 @@ impl Redeliver {
                 Err(error) => return Err(error.into()),
             }
             upto = if more { delivery.at() } else { upto };
+        }
+        if !missed.is_empty() {
+            crashpoint!("redelivery_asked_not_marked");
         }
         if let Some(upto) = upto {
             self.store.move_bookmark(SEEN, seen.as_deref(), &upto.0.to_string()).await?;
