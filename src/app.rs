@@ -187,6 +187,7 @@ async fn start_loops(
     (replica, clock, public_url): (Incarnation, Clock, Option<Url>),
     (listener, stop, tasks): (TcpListener, &CancellationToken, &TaskTracker),
 ) -> anyhow::Result<()> {
+    let store = &store.clone().acting_as(replica);
     let door = Door::open(store, Arc::new(NoFaults))?;
     let app = App::new(&given::github(settings), clock.clone()).context("GitHub's settings")?;
     let app_id = match settings.github.app_id {
@@ -383,7 +384,7 @@ impl Parts {
         };
         let replica = self.replica;
         let deliver = Deliver { store: store.clone(), app: app.clone(), writers, clock: clock.clone(), replica };
-        let redeliver = Redeliver { store, app, clock };
+        let redeliver = Redeliver { store, app, since: clock.now(), clock };
         self.drive(Loop::Intake, period(Loop::Intake), intake, |it| async move { it.tick().await });
         self.drive(Loop::Reconcile, period(Loop::Reconcile), reconcile, |it| async move { it.tick().await });
         self.drive(Loop::Deliver, period(Loop::Deliver), deliver, |it| async move { it.tick().await });

@@ -133,8 +133,16 @@ impl Beat {
 
     /// Takes over what belongs to replicas that fell silent, by the database's own clock.
     async fn take_over(&self) -> anyhow::Result<()> {
-        let silent_since = self.store.now().await?.minus(self.interval * LEASE_BEATS);
-        let orphans = self.store.orphans(silent_since).await?;
+        let now = self.store.now().await?;
+        let lease = self.interval * LEASE_BEATS;
+        // Whoever else is on the list of a file that we hold has died: nobody waits for him.
+        let silent_since = if self.store.is_alone() { now } else { now.minus(lease) };
+        let gone = self.store.remove_silent(self.me, silent_since).await?;
+        if gone > 0 {
+            warn!(replicas = gone, "a replica fell silent; what it had claimed is free");
+            [Loop::Intake, Loop::Reconcile, Loop::Deliver].into_iter().for_each(|which| self.wakes.wake(which));
+        }
+        let orphans = self.store.orphans(now.minus(lease)).await?;
         let taken = stream::iter(orphans).map(|row| self.take(row)).buffer_unordered(AT_ONCE_MAX);
         let taken: Vec<bool> = taken.try_collect().await?;
         let count = taken.iter().filter(|taken| **taken).count();

@@ -41,6 +41,8 @@ pub struct Redeliver {
     pub app: App,
     /// The service's time.
     pub clock: Clock,
+    /// When this process began: what was missed while the one before it died is not to wait for that one's next turn.
+    pub since: Timestamp,
 }
 
 impl Redeliver {
@@ -52,7 +54,8 @@ impl Redeliver {
         let now = self.clock.now();
         let turn = self.store.bookmark(TURN).await?;
         let until = moment(turn.as_deref());
-        if now < until {
+        let taken_here = until >= self.since.plus(PERIOD);
+        if now < until && taken_here {
             return Ok(Next::At(until));
         }
         let (mine, next) = (now.plus(PERIOD).0.to_string(), now.plus(PERIOD));

@@ -64,7 +64,8 @@ impl Store {
         on!(self, installs::list(after, limit))
     }
 
-    /// Writes a repository: it is there, under this name.
+    /// Writes a repository: it is there, under this name, and so is its installation, though we may have missed the webhook
+    /// that said so.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -15,6 +15,10 @@ statements! {
     );
     GET = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id = ?";
     LIST = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id > ? AND removed_at IS NULL ORDER BY id LIMIT ?";
+    KNOW = pick(
+        "INSERT IGNORE INTO installation (id, account, writer_until) VALUES (?, '', 0)",
+        "INSERT OR IGNORE INTO installation (id, account, writer_until) VALUES (?, '', 0)",
+    );
     PUT_REPOSITORY = pick(
         "INSERT INTO repository (installation, id, name, default_branch) VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE name = VALUES(name), default_branch = VALUES(default_branch), removed_at = NULL",
         "INSERT INTO repository (installation, id, name, default_branch) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name, default_branch = excluded.default_branch, removed_at = NULL",
@@ -66,8 +70,9 @@ pub(in crate::store) async fn list(
     all(conn, sql!(LIST, after.0, i64::from(limit))).await?.iter().map(read).collect()
 }
 
-/// Writes a repository.
+/// Writes a repository. Its installation is there too, even if nobody has said so.
 pub(in crate::store) async fn put_repository(conn: &mut Conn, row: &RepositoryRow) -> Result<(), Error> {
+    run(conn, sql!(KNOW, row.installation.0)).await?;
     let sql = sql!(PUT_REPOSITORY, row.installation.0, row.id.0, row.name.as_str(), &row.default_branch);
     run(conn, sql).await.map(drop)
 }
