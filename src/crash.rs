@@ -17,9 +17,9 @@ macro_rules! crashpoint {
 pub(crate) use crashpoint;
 
 #[cfg(debug_assertions)]
-pub use armed::{AT, POINTS, arm};
-#[cfg(debug_assertions)]
 pub(crate) use armed::reached;
+#[cfg(debug_assertions)]
+pub use armed::{AT, POINTS, arm};
 
 #[cfg(debug_assertions)]
 mod armed {

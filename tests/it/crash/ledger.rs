@@ -77,7 +77,11 @@ impl Ledger {
     /// Returns as soon as somebody has asked for this step.
     pub async fn asked_for(&self, step: &str) {
         let mut calls = self.0.calls.subscribe();
-        let asked = async { while self.states(step).is_empty() { calls.changed().await.unwrap() } };
+        let asked = async {
+            while self.states(step).is_empty() {
+                calls.changed().await.unwrap()
+            }
+        };
         let waited = tokio::time::timeout(super::PATIENCE, asked).await;
         waited.unwrap_or_else(|_| panic!("nobody asked for {step}"));
     }

@@ -1,9 +1,8 @@
 //! The binary as an operator runs it, the GitHub and the agent that outlive it, and what they saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
-use std::time::Duration;
 
 use pointsman::crash::AT;
 use pointsman::playground::{GitHub, Options, State};
@@ -29,20 +28,26 @@ steps:
   - { id: review, type: analysis, agent: robot, needs: [build] }
   - { id: report, run: make report, needs: [lint, test, review] }
 ";
-/// Every attempt of it.
-const ATTEMPTS: [&str; 6] = ["build.a1", "lint.a1", "report.a1", "review.a1", "test.a1", "test.a2"];
-/// Every check of it.
-const CHECKS: [&str; 6] = ["ci", "ci / build", "ci / lint", "ci / report", "ci / review", "ci / test"];
+/// One step, which takes its time.
+pub const LONG_WORKFLOW: &str = "on: { pull_request: {} }
+steps:
+  - { id: wait, type: analysis, agent: robot }
+";
+/// Every attempt of [`WORKFLOW`].
+pub const ATTEMPTS: &[&str] = &["build.a1", "lint.a1", "report.a1", "review.a1", "test.a1", "test.a2"];
+/// Of [`LONG_WORKFLOW`].
+pub const LONG_ATTEMPTS: &[&str] = &["wait.a1"];
 /// How often a port is looked for that nobody takes in between.
 const PORTS_MAX: usize = 10;
 
 pub struct World {
     pub github: GitHub,
     pub agent: Ledger,
+    pub database: String,
     env: BTreeMap<String, String>,
-    pub folder: TempDir,
     /// Of the last process.
     port: u16,
+    _folder: TempDir,
 }
 
 /// A process of the service.
@@ -53,20 +58,23 @@ pub struct Process {
 }
 
 impl World {
+    /// On a file of its own, where there can be one replica only.
     pub async fn new(workflow: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("pointsman.db").display());
-        Self::on(workflow, folder, url).await
+        Self::on(workflow, None).await
     }
 
-    pub async fn on(workflow: &str, folder: TempDir, database: String) -> Self {
+    /// On this database. The App was installed before it was there, so nobody has told the service of it.
+    pub async fn on(workflow: &str, database: Option<String>) -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = || format!("sqlite://{}", folder.path().join("pointsman.db").display());
+        let database = database.unwrap_or_else(file);
         let github = GitHub::start(Options::new(Clock::machine())).await.unwrap();
         github.add_repository(REPO, &[("README.md", "# app\n"), (".workflows/ci.yml", workflow)]).await.unwrap();
         let (agent, endpoint) = Ledger::start().await;
         let env = [
             ("PATH", std::env::var_os("PATH").unwrap().into_string().unwrap()),
             ("TMPDIR", folder.path().display().to_string()),
-            ("DATABASE_URL", database),
+            ("DATABASE_URL", database.clone()),
             ("API_HOST", "127.0.0.1".to_owned()),
             ("HEARTBEAT_INTERVAL", "1s".to_owned()),
             ("GITHUB_API_URL", github.api_url()),
@@ -82,25 +90,35 @@ impl World {
             ("CODEGEN_ENDPOINT", String::new()),
             ("AIDER_ENDPOINT", String::new()),
             ("GOOSE_ENDPOINT", String::new()),
-            ("LOG_LEVEL", "debug".to_owned()),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { github, agent, env, folder, port: 0 }
+        Self { github, agent, database, env, port: 0, _folder: folder }
     }
 
     /// A process that serves, or died on the way to it at the point that is armed. GitHub sends to it from now on.
     pub async fn serve(&mut self, armed: Option<&str>) -> Process {
+        let before = self.port;
+        let process = self.launch(armed).await;
+        if self.port != before {
+            self.send_to(&process);
+        }
+        process
+    }
+
+    /// A second replica beside the first. GitHub goes on to send to that one.
+    pub async fn join(&mut self) -> Process {
+        self.port = 0;
+        self.launch(None).await
+    }
+
+    async fn launch(&mut self, armed: Option<&str>) -> Process {
         for _ in 0..PORTS_MAX {
             // A new process has the address of the one before, unless somebody took it meanwhile.
-            let fresh = self.port == 0;
-            if fresh {
+            if self.port == 0 {
                 self.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             }
             let mut process = Process::start(&self.env, self.port, armed);
             if process.serves_or_died().await {
-                if fresh {
-                    self.github.set_webhook(&format!("http://127.0.0.1:{}/webhook", self.port));
-                }
                 return process;
             }
             self.port = 0;
@@ -108,22 +126,15 @@ impl World {
         panic!("every port is taken");
     }
 
-    /// The next process has another address.
-    pub fn move_on(&mut self) {
-        self.port = 0;
+    /// GitHub sends to this process from now on.
+    pub fn send_to(&self, process: &Process) {
+        self.github.set_webhook(&format!("http://127.0.0.1:{}/webhook", process.port));
     }
 
-    pub fn tell(&self, port: u16) {
-        self.github.set_webhook(&format!("http://127.0.0.1:{port}/webhook"));
-    }
-
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.env.insert(name.to_owned(), value.to_owned());
-    }
-
-    pub async fn open(&self) -> u64 {
+    /// bob opens a pull request; its number.
+    pub async fn open(&self, branch: &str) -> u64 {
         let bob = self.github.person("bob");
-        bob.open_pull_request(REPO, "change", "A change", &[("a.txt", "a\n")]).await.unwrap()
+        bob.open_pull_request(REPO, branch, "A change", &[("a.txt", branch)]).await.unwrap()
     }
 
     pub fn sha(&self, number: u64) -> String {
@@ -136,6 +147,7 @@ impl World {
         waited.unwrap_or_else(|error| panic!("{error}\nagent: {:?}\n{}", self.agent.begun(), process.said()));
     }
 
+    /// Returns as soon as the workflow's check says how it ended.
     pub async fn concludes(&self, number: u64, conclusion: &str, process: &Process) {
         let sha = self.sha(number);
         let shown = |state: &State| {
@@ -145,18 +157,23 @@ impl World {
         self.wait(&format!("ci: {conclusion}"), process, shown).await;
     }
 
-    /// GitHub's ledger and the agent's: nothing was done twice, nothing is missing.
-    pub fn judge(&self, number: u64, runs: usize, process: &Process) {
+    /// The agent's ledger: it began each of these attempts once in each run, and nothing else.
+    pub fn judge_agent(&self, attempts: &[&str], runs: usize, process: &Process) {
+        let expected = attempts.iter().map(|attempt| ((*attempt).to_owned(), runs)).collect();
+        assert_eq!(self.agent.begun(), expected, "an attempt began twice, or never\n{}", process.said());
+    }
+
+    /// What GitHub shows of a pull request: one check run per name and generation, and each has ended like this.
+    pub fn judge_checks(&self, number: u64, (attempts, conclusion): (&[&str], &str), process: &Process) {
         let log = process.said();
-        let begun: Vec<(String, usize)> = self.agent.begun().into_iter().collect();
-        let expected: Vec<(String, usize)> = ATTEMPTS.iter().map(|attempt| ((*attempt).to_owned(), runs)).collect();
-        assert_eq!(begun, expected, "an attempt began twice, or never\n{log}");
+        let steps = attempts.iter().filter_map(|attempt| Some(format!("ci / {}", attempt.split_once('.')?.0)));
+        let names: BTreeSet<String> = steps.chain(["ci".to_owned()]).collect();
         let checks = self.github.all_checks(&self.sha(number));
         let mut shown: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
         shown.sort_unstable();
-        assert_eq!(shown, CHECKS, "one check run per name and generation\n{checks:#?}\n{log}");
+        assert_eq!(shown, names.iter().collect::<Vec<_>>(), "a check run too many, or too few\n{checks:#?}\n{log}");
         for check in &checks {
-            assert_eq!(check.conclusion.as_deref(), Some("success"), "{check:?}\n{log}");
+            assert_eq!(check.conclusion.as_deref(), Some(conclusion), "{check:?}\n{log}");
             let remarks = usize::from(check.name == "ci / lint");
             assert_eq!(check.annotations.len(), remarks, "GitHub appends what is sent twice\n{check:?}\n{log}");
         }
@@ -218,6 +235,7 @@ impl Process {
         assert!(told.is_ok(), "it died elsewhere than at {point}\n{}", self.said());
     }
 
+    /// Whether it has ended.
     pub fn is_dead(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -229,9 +247,4 @@ impl Process {
         let ended = self.child.wait().await.unwrap();
         assert_eq!(ended.signal(), Some(Signal::KILL.as_raw()));
     }
-}
-
-/// A moment between two looks at something that has no event.
-pub fn looks() -> tokio::time::Interval {
-    tokio::time::interval(Duration::from_millis(20))
 }
