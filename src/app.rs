@@ -368,6 +368,7 @@ impl Parts {
             runs: self.runs.clone(),
             app: app.clone(),
             app_id: self.app_id,
+            public_url: self.public_url.clone(),
             clock: clock.clone(),
             wakes: self.wakes.clone(),
             operator,

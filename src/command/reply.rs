@@ -216,17 +216,17 @@ impl Voice {
         help
     }
 
-    /// `/approve` alone: the lines to copy. Each is a commit and who made it.
+    /// `/approve` alone: the lines to copy, for the head that waits and for steps.
     #[must_use]
-    pub fn approve_which(self, commits: &[(CommitSha, String)], steps: &[StepName]) -> String {
+    pub fn approve_which(self, head: Option<&CommitSha>, steps: &[StepName]) -> String {
         let slash = self.slash();
-        if commits.is_empty() && steps.is_empty() {
+        if head.is_none() && steps.is_empty() {
             return "Nothing waits for approval here.".to_owned();
         }
         let mut said = String::from("Say what you approve, by a comment of one of these lines:\n\n");
-        for (commit, author) in commits.iter().take(LISTED_MAX) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(said, "- `{slash}approve {commit}` (the commit by {})", code(author));
+        // Writing to a String cannot fail.
+        if let Some(head) = head {
+            let _ = writeln!(said, "- `{slash}approve {head}` (the head of this pull request)");
         }
         for step in steps.iter().take(LISTED_MAX) {
             let _ = writeln!(said, "- `{slash}approve {step}`");

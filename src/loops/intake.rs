@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures_util::future::join_all;
 use tracing::{info, warn};
+use url::Url;
 use uuid::Uuid;
 
 use super::driver::Next;
@@ -33,8 +34,9 @@ use crate::workflow::defaults::Operator;
 
 /// Lanes that are worked on at once.
 const LANES_MAX: u32 = 16;
-/// How long a lane is ours; longer than any decision takes.
-const LEASE: Duration = Duration::from_secs(120);
+/// How long a lane is ours; what a crash costs. Where a decision takes longer, another may make it too, and the first of
+/// the two to be written counts.
+const LEASE: Duration = Duration::from_secs(30);
 /// How often a decision is made again when what it rests on has changed meanwhile.
 const RACES_MAX: u32 = 5;
 /// The longest pause before a delivery is tried again.
@@ -52,6 +54,8 @@ pub struct Intake {
     pub app: App,
     /// Our App's number: only its own checks have buttons of ours.
     pub app_id: i64,
+    /// Where run pages are found, if anywhere.
+    pub public_url: Option<Url>,
     /// The time.
     pub clock: Clock,
     /// The other loops.

@@ -20,6 +20,7 @@ pub mod live;
 mod look;
 pub mod measure;
 mod obey;
+mod page;
 pub mod prune;
 pub mod reconcile;
 pub mod redeliver;

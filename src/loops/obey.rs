@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use super::answer::{Back, Told, effects, told};
 use super::facts;
 use super::intake::{Intake, RUNS_MAX};
+use super::page::page;
 use super::runs::{Act, Answer, Decided, Together};
 use super::status;
 use crate::command::reply::{self, Voice};
@@ -144,16 +145,14 @@ impl Intake {
 
     async fn status_of(&self, place: &Place<'_>) -> anyhow::Result<String> {
         let mut workflows = Vec::new();
-        let mut holds = Vec::new();
         for target in place.targets.iter().filter(|target| target.sha == place.head) {
             let at = self.clock.now();
-            let seen = self.runs.read(target.run, |state| status::of(state, at)).await?;
-            if let Some((status, hold)) = seen {
+            if let Some(mut status) = self.runs.read(target.run, |state| status::of(state, at)).await? {
+                status.url = page(&self.store, self.public_url.as_ref(), target.run)?;
                 workflows.push(status);
-                holds.extend(hold);
             }
         }
-        holds.dedup();
+        let holds = place.holds.iter().filter_map(status::pause).collect();
         Ok(reply::status(&reply::Status { head: place.head.clone(), holds, workflows }))
     }
 

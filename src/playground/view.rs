@@ -240,11 +240,9 @@ fn render_comment(page: &mut String, comment: &CommentView) {
     for line in comment.body.lines() {
         let _ = writeln!(page, "{}", format!("    {line}").trim_end());
     }
-    let icons: Vec<&str> = comment
-        .reactions
-        .iter()
-        .filter_map(|content| REACTIONS.iter().find(|(name, _)| name == content).map(|(_, icon)| *icon))
-        .collect();
+    // In the order in which GitHub shows them, whatever came first.
+    let has = |name: &str| comment.reactions.iter().any(|content| content == name);
+    let icons: Vec<&str> = REACTIONS.iter().filter(|(name, _)| has(name)).map(|(_, icon)| *icon).collect();
     if !icons.is_empty() {
         let _ = writeln!(page, "    {}", icons.join(" "));
     }

@@ -21,7 +21,7 @@ pub struct FileProblems {
 
 /// The check for the files of one commit, which count once they are merged into `branch`.
 #[must_use]
-pub fn config_check(files: &[FileProblems], branch: &str, sha: &str) -> Check {
+pub fn config_check(files: &[FileProblems], branch: &str) -> Check {
     let bad: Vec<&FileProblems> =
         files.iter().filter(|f| f.problems.iter().any(|p| p.level == Level::Failure)).collect();
     let annotations: Vec<Annotation> = files.iter().flat_map(|file| file.problems.iter().cloned()).collect();
@@ -36,10 +36,6 @@ pub fn config_check(files: &[FileProblems], branch: &str, sha: &str) -> Check {
     let what =
         if files.is_empty() { "This pull request takes out every workflow. It counts" } else { "\nThese files count" };
     let _ = writeln!(summary, "{what} when merged into `{}`.", branch.replace('`', "'"));
-    if let Some(name) = files.iter().find(|file| !bad.contains(file)).and_then(|file| workflow_name(&file.path)) {
-        let _ =
-            writeln!(summary, "Somebody with write may try one before: `/run {} --ref {}`", escape(name), escape(sha));
-    }
     let (conclusion, title) = match bad.as_slice() {
         [] if files.is_empty() => (Conclusion::Success, "No workflow file any more".to_owned()),
         [] => (Conclusion::Success, format!("{} fine", count(files.len()))),
@@ -64,9 +60,4 @@ fn count(files: usize) -> String {
         1 => "1 workflow file".to_owned(),
         n => format!("{n} workflow files"),
     }
-}
-
-fn workflow_name(path: &str) -> Option<&str> {
-    let name = path.rsplit('/').next()?;
-    name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).filter(|name| *name != "config")
 }

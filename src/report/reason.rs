@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Conclusion, Status};
 use super::config::{FileProblems, config_check};
 use super::markdown::{cut, escape};
-use crate::ids::{CommitSha, WorkflowId};
+use crate::ids::WorkflowId;
 
 /// Why no run of a workflow speaks for a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +47,9 @@ impl Reason {
 
 /// The check of a workflow that does not run, or of changed files.
 #[must_use]
-pub fn reason_check(workflow: &WorkflowId, sha: &CommitSha, reason: &Reason) -> Check {
+pub fn reason_check(workflow: &WorkflowId, reason: &Reason) -> Check {
     let (status, title, summary) = match reason {
-        Reason::Config { files, branch } => return config_check(files, branch, sha.as_str()),
+        Reason::Config { files, branch } => return config_check(files, branch),
         Reason::Filtered(why) => {
             (Status::Completed(Conclusion::Skipped), "Not for this change".to_owned(), escape(why))
         }

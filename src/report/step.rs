@@ -179,6 +179,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
     }
     if let Some(fault) = &state.fault
         && state.outcome().is_some_and(|outcome| !outcome.satisfies())
+        && report.is_none_or(|report| !report.summary.contains(&fault.message))
     {
         let _ = writeln!(body, "**What went wrong:** {}\n", escape(&fault.message));
     }

@@ -541,8 +541,7 @@ fn the_check_of_changed_files() {
             problem(".workflows/ship.yml", 12, Level::Warning, "<b> looks odd"),
         ],
     };
-    let check =
-        |files: &[FileProblems]| shown(&config_check(files, "main", "4f2a9c1b7d8e3f60516273849aabbccddeeff001"));
+    let check = |files: &[FileProblems]| shown(&config_check(files, "main"));
     insta::assert_snapshot!(check(&[fine.clone(), wrong.clone()]), @r"
     pointsman / config [Completed(Failure)] 1 of 2 workflow files wrong
     - ✅ `.workflows/ci.yml`
@@ -551,7 +550,6 @@ fn the_check_of_changed_files() {
       - line 12: &lt;b\> looks odd
 
     These files count when merged into `main`.
-    Somebody with write may try one before: `/run ci --ref 4f2a9c1b7d8e3f60516273849aabbccddeeff001`
     Failure .workflows/ship.yml:9 ship needs biuld, but there is no such step
     Warning .workflows/ship.yml:12 <b> looks odd
     ");
@@ -560,7 +558,6 @@ fn the_check_of_changed_files() {
     - ✅ `.workflows/ci.yml`
 
     These files count when merged into `main`.
-    Somebody with write may try one before: `/run ci --ref 4f2a9c1b7d8e3f60516273849aabbccddeeff001`
     ");
     insta::assert_snapshot!(check(&[wrong]), @r"
     pointsman / config [Completed(Failure)] 1 workflow file wrong
@@ -580,10 +577,7 @@ fn the_check_of_changed_files() {
 
 #[test]
 fn the_check_where_no_run_speaks() {
-    let check = |reason: Reason| {
-        let sha = "4f2a9c1b7d8e3f60516273849aabbccddeeff001".parse().unwrap();
-        shown(&reason_check(&"ci".parse().unwrap(), &sha, &reason))
-    };
+    let check = |reason: Reason| shown(&reason_check(&"ci".parse().unwrap(), &reason));
     insta::assert_snapshot!(check(Reason::Filtered("no changed path matches src/**".to_owned())), @r"
     ci [Completed(Skipped)] Not for this change
     no changed path matches src/\*\*

@@ -104,9 +104,7 @@ pub fn obey(command: &Command, giver: &Giver<'_>, targets: &[Target]) -> Obeyed 
         Command::Approve(Approved::Commit(sha)) => trust(sha, giver, targets),
         Command::Approve(Approved::Nothing) => {
             let waits = targets.iter().any(|target| target.sha == *head && target.untrusted && target.live());
-            let commits =
-                if waits { vec![(head.clone(), "the head of this pull request".to_owned())] } else { Vec::new() };
-            Obeyed::Cannot(voice.approve_which(&commits, &[]))
+            Obeyed::Cannot(voice.approve_which(waits.then_some(head), &[]))
         }
         Command::Approve(Approved::Step(_))
         | Command::Reject { .. }

@@ -12,4 +12,5 @@ mod fleet;
 mod gates;
 mod reconcile;
 mod stub;
+mod talk;
 mod tidy;

@@ -174,8 +174,8 @@ fn answers_to_commands_that_cannot_act() {
     let retry = Command::Retry { steps: vec![], scope: Scope::Chosen };
     let lint = StepName { workflow: None, step: "lint".parse().unwrap() };
     let said = [
-        BARE.approve_which(&[], &[]),
-        BARE.approve_which(&[(sha('a'), "stranger".to_owned())], &[step("ci/ship")]),
+        BARE.approve_which(None, &[]),
+        BARE.approve_which(Some(&sha('a')), &[step("ci/ship")]),
         BARE.head_moved(&sha('a'), &sha('b')),
         already_trusted(&sha('a')),
         BARE.untrusted(&retry, &sha('a')),
@@ -191,7 +191,7 @@ fn answers_to_commands_that_cannot_act() {
 
     Say what you approve, by a comment of one of these lines:
 
-    - `/approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` (the commit by `stranger`)
+    - `/approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` (the head of this pull request)
     - `/approve ci/ship`
 
     `aaaaaaa` is not the head of this pull request any more, so nothing was approved. Look at the new commit, then write `/approve bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb`.
@@ -232,7 +232,7 @@ fn a_comment_is_marked_and_fits() {
 #[test]
 fn what_we_say_to_write_is_read_where_we_say_it() {
     let lines = |voice: Voice| {
-        let said = voice.approve_which(&[(sha('a'), "x".to_owned())], &[step("ci/ship")]);
+        let said = voice.approve_which(Some(&sha('a')), &[step("ci/ship")]);
         said.split('`').filter(|code| code.starts_with('/')).map(str::to_owned).collect::<Vec<_>>()
     };
     for bare in [true, false] {
@@ -246,8 +246,7 @@ fn what_we_say_to_write_is_read_where_we_say_it() {
 
 #[test]
 fn our_own_replies_never_command_us() {
-    let said =
-        [BARE.help(&Overrides::default()), BARE.approve_which(&[(sha('a'), "x".to_owned())], &[step("ci/ship")])];
+    let said = [BARE.help(&Overrides::default()), BARE.approve_which(Some(&sha('a')), &[step("ci/ship")])];
     for reply in said {
         assert_eq!(parse(&comment("x", &[reply]), true), []);
     }

@@ -11,6 +11,7 @@ use crate::engine::state::Birth;
 use crate::engine::{RunState, RunView};
 use crate::github::CheckBody;
 use crate::ids::{AttemptId, RunId, StepKey, WorkflowId};
+use crate::loops::page::page;
 use crate::loops::runs::Broken;
 use crate::report::{
     self, CONFIG_CHECK, Check, Conclusion, Notes, Reason, Status, StepReport, Write, diff, reason_check, run_check,
@@ -89,7 +90,7 @@ impl Reconcile {
     ) -> anyhow::Result<Vec<Desired>> {
         match &row.speaker {
             Speaker::Run(run) => {
-                let url = self.page(*run)?;
+                let url = page(&self.store, self.public_url.as_ref(), *run)?;
                 let checks = match self.of_run(*run, names).await {
                     Ok(checks) => checks,
                     Err(error) if error.is::<Broken>() => vec![left_alone(&row.workflow, *run)],
@@ -100,7 +101,7 @@ impl Reconcile {
             Speaker::Reason(text) => {
                 let reason: Reason = serde_json::from_str(text)
                     .with_context(|| format!("the reason why {} does not run", row.workflow))?;
-                Ok(vec![Desired::new(reason_check(&row.workflow, &head.sha, &reason), head, None)?])
+                Ok(vec![Desired::new(reason_check(&row.workflow, &reason), head, None)?])
             }
         }
     }
@@ -138,15 +139,6 @@ impl Reconcile {
             warn!(attempt.id = %attempt, "the report of an attempt cannot be read; its check does without");
         }
         Ok(report.ok())
-    }
-
-    fn page(&self, run: RunId) -> anyhow::Result<Option<String>> {
-        let Some(mut url) = self.public_url.clone() else { return Ok(None) };
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["runs", &run.to_string()]);
-        }
-        url.set_query(Some(&format!("k={}", self.store.page_key(run)?)));
-        Ok(Some(url.into()))
     }
 }
 

@@ -109,7 +109,8 @@ pub(in crate::store) async fn due_lanes(
 }
 
 /// Claims a lane as it was read, and reads its oldest delivery. None when another was faster, or when nothing is
-/// pending: the lane is forgotten then, unless something arrived since.
+/// pending: the lane is forgotten then. If something arrived since it was read, it is due again at once instead, for
+/// the claim has put it off.
 pub(in crate::store) async fn claim_oldest(
     conn: &mut Conn,
     (installation, lane, arrivals): (InstallationId, &Lane, i64),
@@ -123,7 +124,9 @@ pub(in crate::store) async fn claim_oldest(
     let lane = Lane { epoch: lane.epoch + 1, ..lane.clone() };
     let Some(row) = first(conn, sql!(OLDEST, installation.0, lane.repo.0, &lane.name)).await? else {
         let forget = sql!(DROP_LANE, installation.0, lane.repo.0, &lane.name, column::signed(lane.epoch), arrivals);
-        run(conn, forget).await?;
+        if run(conn, forget).await? == 0 {
+            lane_due(conn, installation, &lane, 0).await?;
+        }
         return Ok(None);
     };
     let row = DeliveryRow {

@@ -13,6 +13,7 @@ use crate::time::{Clock, Timestamp};
 super::on_both!(
     a_delivery_is_stored_once,
     a_lane_is_worked_on_in_order_and_by_one,
+    what_arrives_while_a_lane_is_found_empty_does_not_wait,
     a_delivery_that_keeps_failing_is_parked,
     large_bodies_come_back_whole,
     heads_effects_and_checks_are_claimed_once,
@@ -83,6 +84,20 @@ async fn a_lane_is_worked_on_in_order_and_by_one(world: World) {
     // An empty lane is forgotten, and comes back with the next arrival.
     store.receive(vec![arrival(5, "a")]).await.unwrap();
     assert_eq!(store.next_deliveries(later, LEASE, 10).await.unwrap().len(), 1);
+}
+
+async fn what_arrives_while_a_lane_is_found_empty_does_not_wait(world: World) {
+    let store = &world.store;
+    store.receive(vec![arrival(1, "a")]).await.unwrap();
+    let first = store.next_deliveries(NOW, LEASE, 10).await.unwrap();
+    store.delivery_done(first.first().unwrap(), "done", NOW).await.unwrap();
+    // The lane is read; something arrives that is known already; then the lane is claimed and found empty.
+    let (installation, lane, arrivals) = on!(store, inbox::due_lanes(NOW.0, 1)).unwrap().remove(0);
+    store.receive(vec![arrival(1, "a")]).await.unwrap();
+    let claimed = on!(store, inbox::claim_oldest((installation, &lane, arrivals), NOW.plus(LEASE).0)).unwrap();
+    assert!(claimed.is_none());
+    store.receive(vec![arrival(2, "a")]).await.unwrap();
+    assert_eq!(store.next_deliveries(NOW, LEASE, 10).await.unwrap().len(), 1);
 }
 
 async fn a_delivery_that_keeps_failing_is_parked(world: World) {
