@@ -91,7 +91,10 @@ impl Admit {
         let (version, tickets, waits) = self.store.gate(gate.clone(), WINDOW).await?;
         let holders = stream::iter(tickets).map(|ticket| self.holder(ticket)).buffered(AT_ONCE_MAX);
         let holders: Vec<(RunId, Option<RunRow>)> = holders.try_collect().await?;
-        let waits: Vec<WaitRow> = waits.into_iter().filter(|wait| !without.contains(&wait.run)).collect();
+        // A ticket of the whole service without its grant: who took it grants it, or died, and the sweeper is coming.
+        let has: BTreeSet<RunId> = holders.iter().map(|(run, _)| *run).collect();
+        let left_out = |run: &RunId| without.contains(run) || has.contains(run);
+        let waits: Vec<WaitRow> = waits.into_iter().filter(|wait| !left_out(&wait.run)).collect();
         let rule = match self.rule(gate, &waits).await {
             Ok(Some(rule)) => rule,
             Ok(None) => return Ok(Look::Done),

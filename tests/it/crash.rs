@@ -80,10 +80,7 @@ const ONE_OF_TWO: &[&str] = &[
     "plan_stored_run_not_created",
     "transition_committed_not_answered#5",
     "slot_taken_attempt_not_claimed",
-    "attempt_started_not_handed_on",
     "task_made_not_recorded",
-    "result_seen_not_committed#2",
-    "head_claimed_not_compared",
     "check_made_not_recorded",
 ];
 
