@@ -1,7 +1,7 @@
 //! An agent that lives in the test, so that it survives whoever asks it, and keeps a ledger of what it was asked.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,6 +28,9 @@ struct Inner {
     calls: watch::Sender<usize>,
     http: reqwest::Client,
 }
+
+/// What is answered, or the number and the words of an error.
+type Answer = Result<Value, (i64, &'static str)>;
 
 struct Task {
     id: String,
@@ -171,13 +174,13 @@ impl Ledger {
         shown
     }
 
-    fn task(
-        &self,
-        params: &Value,
-        look: impl FnOnce(&mut Task) -> Result<Value, (i64, &'static str)>,
-    ) -> Result<Value, (i64, &'static str)> {
-        let mut tasks = self.0.tasks.lock().unwrap();
+    fn task(&self, params: &Value, look: impl FnOnce(&mut Task) -> Answer) -> Answer {
+        let mut tasks = self.tasks();
         let task = tasks.iter_mut().find(|task| Some(task.id.as_str()) == params["id"].as_str());
         look(task.ok_or((code::TASK_NOT_FOUND, "Task not found"))?)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.0.tasks.lock().unwrap()
     }
 }
