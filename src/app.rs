@@ -188,6 +188,7 @@ async fn start_loops(
     (replica, clock, public_url): (Incarnation, Clock, Option<Url>),
     (listener, stop, tasks): (TcpListener, &CancellationToken, &TaskTracker),
 ) -> anyhow::Result<()> {
+    let store = &store.clone().acting_as(replica);
     let door = Door::open(store, Arc::new(NoFaults))?;
     let app = App::new(&given::github(settings), clock.clone()).context("GitHub's settings")?;
     let app_id = match settings.github.app_id {
@@ -394,7 +395,7 @@ impl Parts {
         };
         let replica = self.replica;
         let deliver = Deliver { store: store.clone(), app: app.clone(), writers, clock: clock.clone(), replica };
-        let redeliver = Redeliver { store: store.clone(), app, clock: clock.clone() };
+        let redeliver = Redeliver { store: store.clone(), app, since: clock.now(), clock: clock.clone() };
         let sweep =
             Sweep { store, runs: self.runs.clone(), clock, wakes: self.wakes.clone(), stopped_at: Mutex::default() };
         self.drive(Loop::Sweep, period(Loop::Sweep), sweep, |it| async move { it.tick().await });

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::driver::Next;
 use super::facts;
 use super::runs::{Act, Done, Runs, Together};
+use crate::crash::crashpoint;
 use crate::engine::Event as Happened;
 use crate::github::{App, Installation};
 use crate::ids::{InstallationId, RunId, random_bytes};
@@ -109,6 +110,7 @@ impl Intake {
     }
 
     async fn decide(&self, delivery: &Delivery) -> anyhow::Result<()> {
+        crashpoint!("delivery_claimed_not_decided");
         let event = match inbound::parse(&delivery.event, &delivery.body) {
             Ok(event) => event,
             Err(unfit) => return self.done(delivery, &format!("rejected: {unfit}")).await,
@@ -162,6 +164,7 @@ impl Intake {
     ) -> anyhow::Result<Option<()>> {
         match self.runs.commit(acts, together).await? {
             Done::Committed(_) => {
+                crashpoint!("decision_committed_not_woken");
                 self.wakes.wake(Loop::Reconcile);
                 self.wakes.wake(Loop::Deliver);
                 Ok(Some(()))
@@ -301,6 +304,7 @@ impl Intake {
                     let run = new_run(delivery.installation, at);
                     outcome.push(format!("{workflow}: {run}"));
                     let hash = self.store.put_plan(delivery.installation, start.plan.to_json()?.as_bytes(), at).await?;
+                    crashpoint!("plan_stored_run_not_created");
                     let mut act = Act::new(run, Happened::Created(Box::new(start.birth.clone())));
                     act.birth = Some((Arc::new(start.plan), hash));
                     act.heads.push(HeadWrite {
