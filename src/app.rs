@@ -78,7 +78,8 @@ pub struct Service {
 pub async fn migrated(database: &Database, keys: &[secrecy::SecretString], serve: bool) -> anyhow::Result<Store> {
     let keys = keys.iter().map(MasterKey::new).collect::<Result<Vec<_>, _>>().context("ENCRYPTION_KEY")?;
     let options = StoreOptions { connections_max: database.max_connections, serve, keys };
-    let store = Store::open(&database.url, options).await.context("cannot open the database")?;
+    let store =
+        Store::open(&database.url, options).await.context("cannot open the database that DATABASE_URL names")?;
     store.migrate().await.context("cannot bring the database up to date")?;
     Ok(store)
 }

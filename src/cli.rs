@@ -17,7 +17,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use dev::Dev;
 pub use health::Health;
-pub use serve::SettingsArgs;
+pub use serve::{DatabaseArgs, SettingsArgs};
 
 use crate::app;
 use crate::config::Problem;
@@ -37,7 +37,7 @@ enum Command {
     Dev(Dev),
     Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
-    Migrate(SettingsArgs),
+    Migrate(DatabaseArgs),
     Health(Health),
     /// Print completions for a shell: `pointsman completions bash > /etc/bash_completion.d/pointsman`.
     Completions {
@@ -81,10 +81,19 @@ impl Failure {
                 let one_each: Vec<String> = problems.iter().map(|problem| format!("  {problem}\n")).collect();
                 format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
             }
-            Self::Failed(error) => format!("error: {error:#}\n"),
+            Self::Failed(error) => format!("error: {}\n", causes(error)),
             Self::Told => String::new(),
         }
     }
+}
+
+/// An error and its causes, each in its own words only: what a cause repeats of the one before is left out.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        before if before.contains(&cause) => said,
+        before => format!("{before}: {cause}"),
+    })
 }
 
 /// The whole program. Usage errors end the process here, with code 2.
@@ -124,8 +133,8 @@ async fn serve(args: &SettingsArgs) -> Result<(), Failure> {
     Ok(app::serve(settings).await?)
 }
 
-async fn migrate(args: &SettingsArgs) -> Result<(), Failure> {
-    let store = app::migrated(&args.database()?, &[], false).await?;
+async fn migrate(args: &DatabaseArgs) -> Result<(), Failure> {
+    let store = app::migrated(&args.read()?, &[], false).await?;
     store.close().await;
     Ok(io::stdout().write_all(b"The database is up to date.\n")?)
 }

@@ -17,6 +17,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct Health {
     /// What to ask. By default `/health` on this machine, at `API_PORT`, `PORT` or 3000; `/ready` says whether it
     /// takes work.
+    #[arg(value_parser = address)]
     url: Option<Url>,
 }
 
@@ -28,17 +29,19 @@ impl Health {
         };
         // Its own machine needs no proxy, whatever the environment says.
         let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIMEOUT).build()?;
-        let answer = client
-            .get(url.clone())
-            .send()
-            .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("{url} does not answer"))?;
+        let answer = client.get(url.clone()).send().await.map_err(reqwest::Error::without_url).with_context(|| {
+            format!("{url} does not answer; start `pointsman serve`, or give the address where it listens")
+        })?;
         if !answer.status().is_success() {
             return Err(anyhow::anyhow!("{url} answers {}", answer.status()).into());
         }
         Ok(())
     }
+}
+
+fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| "give a whole address, such as http://127.0.0.1:3000/ready".to_owned())
 }
 
 /// The port as `serve` reads it, without a file.

@@ -43,6 +43,19 @@ fn a_missing_file_is_a_problem_of_the_settings() {
 }
 
 #[test]
+fn help_of_migrate_lists_what_it_reads() {
+    let help = DatabaseArgs::augment_args(clap::Command::new("migrate")).render_long_help().to_string();
+    assert!(help.contains("DATABASE_URL") && help.contains("--config"), "{help}");
+    assert!(!help.contains("GITHUB_") && !help.contains("--port"), "{help}");
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let error = anyhow::anyhow!("no such file").context("the driver: no such file").context("cannot open it");
+    assert_eq!(Failure::Failed(error).text(), "error: cannot open it: the driver: no such file\n");
+}
+
+#[test]
 fn completions_come_for_every_shell() {
     for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
         let mut script = Vec::new();

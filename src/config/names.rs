@@ -230,11 +230,11 @@ pub fn prefix(agent: &str) -> String {
     agent.to_ascii_uppercase().replace('-', "_")
 }
 
-/// All settings for `--help`.
+/// The settings for `--help`: all, or those of one group.
 #[must_use]
-pub fn help() -> String {
+pub fn help(only: Option<&str>) -> String {
     let mut text = "Settings (environment; or a TOML file by --config, the same names in lower case):\n".to_owned();
-    for group in NAMES {
+    for group in NAMES.iter().filter(|group| only.is_none_or(|title| group.title == title)) {
         let _ = write!(text, "\n{}:\n", group.title);
         for Name { name, default, secret, meaning } in group.names {
             let meaning = meaning.replace('`', "");

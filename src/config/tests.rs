@@ -275,7 +275,7 @@ fn every_default_of_the_table_is_understood() {
     let described = names::tables();
     for group in names::NAMES {
         for name in group.names {
-            assert!(described.contains(name.name) && names::help().contains(name.name), "{}", name.name);
+            assert!(described.contains(name.name) && names::help(None).contains(name.name), "{}", name.name);
             assert!(name.meaning.ends_with('.'), "{}: a sentence ends with a full stop", name.name);
         }
     }

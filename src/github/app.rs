@@ -240,7 +240,11 @@ impl App {
     /// A new token of an installation.
     pub(super) async fn mint(&self, id: InstallationId, scope: &Scope) -> Result<Token, Error> {
         let url = self.0.wire.url(&["app", "installations", &id.to_string(), "access_tokens"]);
-        let reply = self.call(Call::write(Method::POST, url, scope)?.harmless()).await?;
+        let reply = self.call(Call::write(Method::POST, url, scope)?.harmless()).await;
+        let reply = reply.map_err(|error| match error {
+            Error::NotFound(_) => Error::Uninstalled(id),
+            other => other,
+        })?;
         reply.parse::<Minted>().map(|minted| minted.token(self.0.wire.now()))
     }
 

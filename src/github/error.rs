@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::ids::InstallationId;
 use crate::time::Timestamp;
 
 /// Which of GitHub's limits was met.
@@ -28,6 +29,9 @@ pub enum Error {
     /// It does not exist, or this installation may not see it: GitHub does not tell which.
     #[error("GitHub does not know it, or the App may not see it: {0}")]
     NotFound(String),
+    /// The App is not installed there, or no longer: nothing that needs this installation can work again.
+    #[error("GitHub knows no installation {0} of the App; it was removed, or is another App's")]
+    Uninstalled(InstallationId),
     /// The key, the issuer or the token is refused, after one new token. Nothing works until it is mended.
     #[error("GitHub refuses the App's credentials: {0}; check the App's id, its private key and this machine's clock")]
     Unauthorized(String),

@@ -211,7 +211,7 @@ impl Deliver {
                 turn.learned(&error).await?;
                 Ok(Tried::NotBefore(until))
             }
-            Err(error @ (Error::NotFound(_) | Error::Forbidden(_) | Error::Invalid(_))) => {
+            Err(error @ (Error::NotFound(_) | Error::Uninstalled(_) | Error::Forbidden(_) | Error::Invalid(_))) => {
                 Ok(Tried::GivenUp(error.to_string()))
             }
             Err(error) => Ok(Tried::Again(error.to_string())),

@@ -20,7 +20,7 @@ use super::facts;
 use super::runs::{Act, Done, Runs, Together};
 use crate::crash::crashpoint;
 use crate::engine::Event as Happened;
-use crate::github::{App, Installation};
+use crate::github::{self, App, Installation};
 use crate::ids::{InstallationId, RunId, random_bytes};
 use crate::inbound::event::{InstallationChanged, PullRequestChanged, Pushed, RepositoriesChanged, Repository};
 use crate::inbound::{self, Event};
@@ -43,6 +43,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const RACES_MAX: u32 = 5;
 /// The longest pause before a delivery is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// GitHub's own replicas lag behind its webhooks: what it does not know is asked for again so often, half a minute in all.
+const UNKNOWN_TRIES: u32 = 5;
 /// Runs of a pull request that are looked at.
 pub(super) const RUNS_MAX: u32 = 100;
 
@@ -102,6 +104,9 @@ impl Intake {
 
     async fn work_on(&self, delivery: &Delivery) -> anyhow::Result<()> {
         let Err(error) = self.decide(delivery).await else { return Ok(()) };
+        if hopeless(&error, delivery.tries) {
+            return self.done(delivery, &format!("skipped: {error:#}")).await;
+        }
         let pause = Duration::from_secs(1).saturating_mul(1 << delivery.tries.min(10)).min(PAUSE_MAX);
         let reason = format!("{error:#}");
         warn!(delivery.id = %delivery.guid, delivery.tries, reason, "a delivery could not be worked on and is tried again");
@@ -400,6 +405,15 @@ impl Intake {
 
 fn versions(rows: BTreeMap<crate::ids::WorkflowId, crate::store::SpeakerRow>) -> BTreeMap<crate::ids::WorkflowId, u64> {
     rows.into_iter().map(|(workflow, row)| (workflow, row.version)).collect()
+}
+
+/// Whether another try is of no use: GitHub has no such installation, or goes on not knowing what the delivery speaks of.
+fn hopeless(error: &anyhow::Error, tries: u32) -> bool {
+    match error.downcast_ref::<github::Error>() {
+        Some(github::Error::Uninstalled(_)) => true,
+        Some(github::Error::NotFound(_)) => tries >= UNKNOWN_TRIES,
+        _ => false,
+    }
 }
 
 fn closed(change: &PullRequestChanged) -> &'static str {

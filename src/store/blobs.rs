@@ -10,6 +10,9 @@ use crate::ids::RunId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobKey(pub [u8; 16]);
 
+/// How much of the keyed hash stands in a page's address.
+const PAGE_KEY_BYTES: usize = 16;
+
 impl Store {
     /// The name of a body. Without the instance's secret nobody can tell from it what the body was.
     ///
@@ -27,12 +30,13 @@ impl Store {
         Ok(self.crypt()?.mac(purpose, parts))
     }
 
-    /// `k` of the page of a run: who has it may read the page.
+    /// `k` of the page of a run: who has it may read the page. 128 bits are beyond guessing, and fit a line.
     ///
     /// # Errors
     /// Before [`Store::migrate`].
     pub fn page_key(&self, run: RunId) -> Result<String, Error> {
-        Ok(hex::encode(self.mac(Purpose::Page, &[&run.installation.0.to_be_bytes(), &run.bytes()])?))
+        let mac = self.mac(Purpose::Page, &[&run.installation.0.to_be_bytes(), &run.bytes()])?;
+        Ok(hex::encode(mac.split_at(PAGE_KEY_BYTES).0))
     }
 
     /// Reads a blob.

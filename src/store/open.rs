@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tracing::Instrument as _;
@@ -131,8 +133,15 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<MySqlP
         .max_connections(options.connections_max.max(2))
         .acquire_timeout(ACQUIRE_WAIT)
         .after_connect(|conn, _| Box::pin(mysql::session(conn)))
-        .connect_with(connect);
-    shield(async { Ok(pool.await?) }).await
+        .connect_with(connect.clone());
+    let opened = shield(async { Ok(pool.await?) }).await;
+    match opened {
+        // The pool tried for as long as it may, and tells no reason; one more try does.
+        Err(Error::Database(sqlx::Error::PoolTimedOut)) => {
+            shield(async move { Ok(connect.connect().await?.close().await?) }).await.and(opened)
+        }
+        opened => opened,
+    }
 }
 
 async fn open_sqlite(url: &SecretString, options: &StoreOptions) -> Result<(SqlitePool, Option<File>), Error> {

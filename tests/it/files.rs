@@ -11,7 +11,7 @@ use pointsman::config::names;
 const NOT_YET: &[&str] = &[];
 
 /// Names in capitals that are no settings of the server.
-const OTHERS: &[&str] = &["TEST_MYSQL_URL", "VERIFY_CA"];
+const OTHERS: &[&str] = &["TEST_MYSQL_URL", "TEST_MYSQL9_URL", "VERIFY_CA"];
 
 /// Files whose every line is meant literally.
 const PLAIN: &[&str] = &["Dockerfile", "fly.toml", "deploy/compose.yml", "deploy/pointsman.service"];

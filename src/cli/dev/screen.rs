@@ -58,11 +58,12 @@ impl Screen {
         if hidden > 0 {
             lines.push(self.paint(vec![(Paint::Quiet, format!("  … and {hidden} more"))]));
         }
-        lines.extend(shown.iter().map(|check| self.paint(self.check(check, widest, now))));
+        let widest_word = shown.iter().map(|check| check.word.width()).max().unwrap_or(0);
+        lines.extend(shown.iter().map(|check| self.paint(self.check(check, (widest, widest_word), now))));
         lines
     }
 
-    fn check(&self, check: &Check, widest: usize, now: Timestamp) -> Spans {
+    fn check(&self, check: &Check, (widest, widest_word): (usize, usize), now: Timestamp) -> Spans {
         let (icon, paint) = self.icon(check);
         let pad = " ".repeat(widest.saturating_sub(check.name.width()));
         let mut spans = vec![
@@ -70,6 +71,7 @@ impl Screen {
             (paint, icon.to_string()),
             (Paint::Plain, format!(" {}{pad}  ", check.name)),
             (paint, check.word.clone()),
+            (Paint::Plain, " ".repeat(widest_word.saturating_sub(check.word.width()))),
         ];
         if let (Some(started), false, true) = (check.started, check.over, self.tick.is_some()) {
             let seconds = Duration::from_secs(now.since(started).as_secs());
@@ -111,7 +113,7 @@ impl Screen {
             News::Head(sha) => vec![self.paint(vec![(Paint::Loud, format!("  now at {sha:.12}"))])],
             News::Page(url) => vec![self.address("run page", url)],
             News::Changed(_) if self.tick.is_some() => Vec::new(),
-            News::Changed(check) => vec![self.paint(self.check(check, 0, now))],
+            News::Changed(check) => vec![self.paint(self.check(check, (0, 0), now))],
             News::Red(check) => self.red(check),
             News::Said(comment) => {
                 let mut lines = comment.body.lines();

@@ -178,7 +178,7 @@ impl Showing<'_> {
             }
             Error::Unclear(_) => Shown::Later(now.plus(VISIBLE_WITHIN)),
             Error::Unavailable(_) => Shown::Stop(now.plus(UNAVAILABLE_PAUSE)),
-            Error::NotFound(_) | Error::Forbidden(_) => {
+            Error::NotFound(_) | Error::Uninstalled(_) | Error::Forbidden(_) => {
                 warn!(check.name = name, github.repo = %self.repo, %error, "a check cannot be shown; it is given up");
                 Shown::Done
             }

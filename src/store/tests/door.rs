@@ -11,7 +11,7 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 
-super::on_both!(
+super::on_each!(
     many_at_once_share_commits,
     a_loser_is_named_and_leaves_nothing,
     a_bundle_lands_whole_or_not_at_all,

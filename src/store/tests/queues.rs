@@ -10,7 +10,7 @@ use crate::store::{
 };
 use crate::time::{Clock, Timestamp};
 
-super::on_both!(
+super::on_each!(
     a_delivery_is_stored_once,
     a_lane_is_worked_on_in_order_and_by_one,
     what_arrives_while_a_lane_is_found_empty_does_not_wait,

@@ -37,19 +37,31 @@ impl World {
         Self { store: open(&url, &[]).await, url, server: None, _dir: Some(dir) }
     }
 
-    pub(super) async fn mysql() -> Self {
-        let world = Self::empty_mysql().await;
+    pub(super) async fn mariadb() -> Self {
+        let server = variable("TEST_MYSQL_URL").expect(
+            "TEST_MYSQL_URL names no server: start one with scripts/mariadb, then export mysql://user:password@127.0.0.1:PORT/",
+        );
+        Self::on(&server).await
+    }
+
+    /// Oracle's MySQL, where `scripts/test` could bring it.
+    pub(super) async fn mysql() -> Option<Self> {
+        let Some(server) = variable("TEST_MYSQL9_URL") else {
+            eprintln!("NOT TESTED on Oracle's MySQL: TEST_MYSQL9_URL names no server (scripts/mysql run)");
+            return None;
+        };
+        Some(Self::on(&server).await)
+    }
+
+    async fn on(server: &str) -> Self {
+        let world = Self::empty_on(server).await;
         world.store.migrate().await.unwrap();
         world
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the tests have no config")]
-    pub(super) async fn empty_mysql() -> Self {
-        let server = std::env::var("TEST_MYSQL_URL").expect(
-            "TEST_MYSQL_URL names no server: start one with scripts/mariadb, then export mysql://user:password@127.0.0.1:PORT/",
-        );
+    async fn empty_on(server: &str) -> Self {
         // The server, whatever database its address names.
-        let mut server = url::Url::parse(&server).unwrap();
+        let mut server = url::Url::parse(server).unwrap();
         server.set_path("");
         let server = server.as_str().trim_end_matches('/').to_owned();
         let name = format!("pointsman_{}", hex::encode(random_bytes::<6>()));
@@ -58,6 +70,14 @@ impl World {
         conn.close().await.unwrap();
         let url = format!("{server}/{name}");
         Self { store: open(&url, &[]).await, url, server: Some((server, name)), _dir: None }
+    }
+
+    /// A database without tables, of the same make.
+    pub(super) async fn empty_neighbour(&self) -> Self {
+        match &self.server {
+            Some((server, _)) => Self::empty_on(server).await,
+            None => Self::empty_sqlite().await,
+        }
     }
 
     /// A second process on the same database.
@@ -90,6 +110,11 @@ impl Drop for World {
         });
         assert!(gone.join().is_ok() || std::thread::panicking(), "the database of a test could not be dropped");
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests have no config")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 async fn open(url: &str, keys: &[&str]) -> Store {

@@ -31,7 +31,7 @@ fn side_by_side() -> View {
 fn two_side_by_side_are_seen_side_by_side() {
     let lines = screen(80, Some(2)).checks(&side_by_side(), NOW);
     insta::assert_snapshot!(lines.join("\n"), @r"
-      ✔ ci / build  success  Done in 1 s
+      ✔ ci / build  success      Done in 1 s
       ⠹ ci / lint   in progress  2 s  Running
       ⠹ ci / test   in progress  2 s  Running
       ⠹ ci          in progress  2 s  1 of 4 steps done
