@@ -275,7 +275,7 @@ async fn reasons_and_changed_files_show() {
     world.settle().await;
     assert_eq!(
         world.shown(),
-        ["docs [skipped]: Not for this change", "pointsman / config [failure]: 1 of 1 workflow file wrong"]
+        ["docs [skipped]: Not for this change", "pointsman / config [failure]: 1 workflow file wrong"]
     );
     assert_eq!(world.check(CONFIG_CHECK).annotations, ["src/main.rs:3 failure note 3"]);
     // A mark for a name that nobody speaks for writes nothing.
