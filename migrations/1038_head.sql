@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS head (
   repo BIGINT NOT NULL,
   sha VARCHAR(64) NOT NULL,
   due_at BIGINT NULL,
+  owner BINARY(16) NULL,
   epoch BIGINT NOT NULL,
   marks BIGINT NOT NULL,
   seen_at BIGINT NOT NULL,

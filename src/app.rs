@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -25,7 +25,7 @@ use crate::engine::Event;
 use crate::engine::state::{Hold, HoldKind};
 use crate::github::{self, App};
 use crate::http;
-use crate::ids::{AgentName, AttemptId, InstallationId};
+use crate::ids::{AgentName, AttemptId};
 use crate::inbound::verify::Secrets;
 use crate::loops::admit::Admit;
 use crate::loops::advance::Advance;
@@ -34,7 +34,7 @@ use crate::loops::deliver::Deliver;
 use crate::loops::dispatch::Dispatch;
 use crate::loops::driver::{Driver, Next, Status};
 use crate::loops::health::Health;
-use crate::loops::intake::Intake;
+use crate::loops::intake::{self, Intake};
 use crate::loops::live::Live;
 use crate::loops::measure::Measure;
 use crate::loops::prune::Prune;
@@ -43,10 +43,11 @@ use crate::loops::redeliver::{self, Redeliver};
 use crate::loops::runs::Runs;
 use crate::loops::send::{self, Sender};
 use crate::loops::source::Source;
+use crate::loops::sweep::Sweep;
 use crate::loops::watch::{self, Watch};
 use crate::loops::writer::Writers;
 use crate::metrics::Metrics;
-use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, RunFilter, Severity, Store, StoreOptions};
+use crate::store::{Door, Incarnation, Mailbox, MasterKey, NoFaults, Severity, Store, StoreOptions};
 use crate::time::Clock;
 use crate::wake::{Loop, Wakes};
 
@@ -188,6 +189,7 @@ async fn start_loops(
     (replica, clock, public_url): (Incarnation, Clock, Option<Url>),
     (listener, stop, tasks): (TcpListener, &CancellationToken, &TaskTracker),
 ) -> anyhow::Result<()> {
+    let store = &store.clone().acting_as(replica);
     let door = Door::open(store, Arc::new(NoFaults))?;
     let app = App::new(&given::github(settings), clock.clone()).context("GitHub's settings")?;
     let app_id = match settings.github.app_id {
@@ -270,13 +272,20 @@ impl Parts {
     /// `ENABLE_WORKFLOW_RECOVERY=false`: runs left over at start are held until somebody resumes them.
     async fn hold_left_over(&self) -> anyhow::Result<()> {
         let why = "the service was started with recovery off".to_owned();
-        for row in self.store.list_runs(InstallationId(0), RunFilter::Live, None, LEFT_OVER_MAX).await? {
-            let hold = Hold { kind: HoldKind::Recovery, by: None, why: why.clone(), since: self.clock.now() };
-            if let Err(error) = self.runs.tell(row.id, Event::Held(hold)).await {
-                warn!(run.id = %row.id, error = format!("{error:#}"), "a run left over could not be held");
+        let mut before = None;
+        loop {
+            let rows = self.store.live_runs(before, LEFT_OVER_PAGE).await?;
+            for row in &rows {
+                let hold = Hold { kind: HoldKind::Recovery, by: None, why: why.clone(), since: self.clock.now() };
+                if let Err(error) = self.runs.tell(row.id, Event::Held(hold)).await {
+                    warn!(run.id = %row.id, error = format!("{error:#}"), "a run left over could not be held");
+                }
+            }
+            before = rows.last().map(|row| row.id);
+            if before.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Serves HTTP, and the metrics on their own listener where the operator wants one.
@@ -363,7 +372,7 @@ impl Parts {
         let (store, app, clock) = (self.store.clone(), self.app.clone(), self.clock.clone());
         let writers = Writers::new(store.clone(), self.replica, clock.clone(), github::Pace::default());
         let (operator, language) = given::operator(settings);
-        let intake = Intake {
+        let reader = Intake {
             store: store.clone(),
             runs: self.runs.clone(),
             app: app.clone(),
@@ -371,6 +380,8 @@ impl Parts {
             public_url: self.public_url.clone(),
             clock: clock.clone(),
             wakes: self.wakes.clone(),
+            room: Arc::new(Semaphore::new(intake::LANES_MAX)),
+            tasks: self.tasks.clone(),
             operator,
             language,
         };
@@ -385,8 +396,11 @@ impl Parts {
         };
         let replica = self.replica;
         let deliver = Deliver { store: store.clone(), app: app.clone(), writers, clock: clock.clone(), replica };
-        let redeliver = Redeliver { store, app, clock };
-        self.drive(Loop::Intake, period(Loop::Intake), intake, |it| async move { it.tick().await });
+        let redeliver = Redeliver { store: store.clone(), app, since: clock.now(), clock: clock.clone() };
+        let sweep =
+            Sweep { store, runs: self.runs.clone(), clock, wakes: self.wakes.clone(), stopped_at: Mutex::default() };
+        self.drive(Loop::Sweep, period(Loop::Sweep), sweep, |it| async move { it.tick().await });
+        self.drive(Loop::Intake, period(Loop::Intake), reader, |it| async move { it.tick().await });
         self.drive(Loop::Reconcile, period(Loop::Reconcile), reconcile, |it| async move { it.tick().await });
         self.drive(Loop::Deliver, period(Loop::Deliver), deliver, |it| async move { it.tick().await });
         self.drive(Loop::Redeliver, period(Loop::Redeliver), redeliver, |it| async move { it.tick().await });
@@ -409,11 +423,11 @@ impl Parts {
     }
 }
 
-/// Runs left over that are held at a start with recovery off.
-const LEFT_OVER_MAX: u32 = 100;
+/// Runs left over that are read at once, at a start with recovery off.
+const LEFT_OVER_PAGE: u32 = 100;
 
 /// How often each loop looks by itself, when nothing wakes it.
-const PERIODS: [(Loop, Duration); 11] = [
+const PERIODS: [(Loop, Duration); 12] = [
     (Loop::Intake, Duration::from_secs(2)),
     (Loop::Advance, Duration::from_secs(5)),
     (Loop::Admit, Duration::from_secs(2)),
@@ -425,6 +439,7 @@ const PERIODS: [(Loop, Duration); 11] = [
     (Loop::Redeliver, redeliver::PERIOD),
     (Loop::Prune, Duration::from_secs(600)),
     (Loop::Measure, Duration::from_secs(10)),
+    (Loop::Sweep, Duration::from_secs(60)),
 ];
 
 fn period(which: Loop) -> Duration {

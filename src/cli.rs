@@ -126,6 +126,10 @@ impl Command {
 async fn serve(args: &SettingsArgs) -> Result<(), Failure> {
     let settings = args.read()?;
     log::start(settings.logging);
+    #[cfg(debug_assertions)]
+    if let Some(point) = crate::config::environment().get(crate::crash::AT) {
+        crate::crash::arm(point).map_err(anyhow::Error::msg)?;
+    }
     Ok(app::serve(settings).await?)
 }
 

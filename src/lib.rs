@@ -17,7 +17,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 0 | [`ids`], [`time`] |
+//! | 0 | [`ids`], [`time`], [`crash`] |
 //! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`] |
 //! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`], [`metrics`] |
 //! | 3 | [`loops`] |
@@ -43,6 +43,7 @@
 //!
 //! We do not say job, task (but for A2A's), pipeline, stage, workflow instance.
 
+pub mod crash;
 pub mod ids;
 pub mod time;
 

@@ -34,11 +34,13 @@ pub enum Loop {
     Beat,
     /// Reads the figures that all replicas share.
     Measure,
+    /// Compares live runs with what GitHub shows of them, whole.
+    Sweep,
 }
 
 impl Loop {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Intake,
         Self::Advance,
         Self::Admit,
@@ -51,6 +53,7 @@ impl Loop {
         Self::Prune,
         Self::Beat,
         Self::Measure,
+        Self::Sweep,
     ];
 
     /// Its name in logs and metrics.
@@ -69,6 +72,7 @@ impl Loop {
             Self::Prune => "prune",
             Self::Beat => "beat",
             Self::Measure => "measure",
+            Self::Sweep => "sweep",
         }
     }
 }

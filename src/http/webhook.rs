@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, error, warn};
 
 use super::error::Refusal;
+use crate::crash::crashpoint;
 use crate::ids::{InstallationId, RepoId};
 use crate::inbound::envelope::{self, BODY_BYTES_MAX, Envelope};
 use crate::inbound::verify::{SIGNATURE_HEADER, Secrets, Signature, Tag, Unverified};
@@ -77,6 +78,7 @@ impl Webhook {
         let (body, _room) = self.read(body).await?;
         let arrival = self.check(signature, &headers, body).await?;
         let guid = arrival.guid.clone();
+        crashpoint!("webhook_read_not_stored");
         let arrived = match tokio::time::timeout(STORE_TIMEOUT, self.mailbox.put(arrival)).await {
             Ok(Ok(arrived)) => arrived,
             Ok(Err(error)) => return Err(not_stored(&guid, &error.to_string())),
@@ -84,6 +86,7 @@ impl Webhook {
         };
         let duplicate = arrived == Arrived::Duplicate;
         if let Arrived::Stored(id) = arrived {
+            crashpoint!("webhook_stored_not_answered");
             debug!(delivery.id = %id, delivery.guid = guid, "a delivery arrived");
             self.wakes.wake(Loop::Intake);
         }

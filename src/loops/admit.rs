@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::driver::Next;
 use super::rows::SERVICE_GATE;
 use super::runs::{Act, Broken, Done, Runs, Together};
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::gate::{Claim, Gate, Verdict, admit};
 use crate::engine::state::{GateKey, RunState, Trigger};
@@ -61,6 +62,9 @@ impl Admit {
     /// When the database does not answer.
     pub async fn tick(&self) -> anyhow::Result<Next> {
         let gates = self.store.waiting_gates().await?;
+        if !gates.is_empty() {
+            crashpoint!("run_waits_nobody_admits");
+        }
         let decided = stream::iter(gates).map(|gate| self.decide(gate)).buffer_unordered(AT_ONCE_MAX);
         let decided: Vec<anyhow::Result<bool>> = decided.collect().await;
         let more = decided.into_iter().collect::<anyhow::Result<Vec<bool>>>()?.contains(&true);
@@ -87,7 +91,10 @@ impl Admit {
         let (version, tickets, waits) = self.store.gate(gate.clone(), WINDOW).await?;
         let holders = stream::iter(tickets).map(|ticket| self.holder(ticket)).buffered(AT_ONCE_MAX);
         let holders: Vec<(RunId, Option<RunRow>)> = holders.try_collect().await?;
-        let waits: Vec<WaitRow> = waits.into_iter().filter(|wait| !without.contains(&wait.run)).collect();
+        // A ticket of the whole service without its grant: who took it grants it, or died, and the sweeper is coming.
+        let has: BTreeSet<RunId> = holders.iter().map(|(run, _)| *run).collect();
+        let left_out = |run: &RunId| without.contains(run) || has.contains(run);
+        let waits: Vec<WaitRow> = waits.into_iter().filter(|wait| !left_out(&wait.run)).collect();
         let rule = match self.rule(gate, &waits).await {
             Ok(Some(rule)) => rule,
             Ok(None) => return Ok(Look::Done),
@@ -161,6 +168,7 @@ impl Admit {
             if !self.store.take_ticket(ticket, GateKind::RunLimit, version).await? {
                 return Ok(Look::Again);
             }
+            crashpoint!("ticket_taken_run_not_granted");
             version += 1;
             let said = self.runs.commit(vec![act], Together::default()).await;
             let granted = matches!(&said, Ok(Done::Committed(said)) if said.get(run).is_some_and(Result::is_ok));

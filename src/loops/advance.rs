@@ -11,6 +11,7 @@ use tracing::{error, warn};
 
 use super::driver::Next;
 use super::runs::{Broken, Runs, wake_at};
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::ids::RunId;
 use crate::store::Store;
@@ -48,6 +49,7 @@ impl Advance {
     }
 
     async fn advance(&self, run: RunId) -> anyhow::Result<()> {
+        crashpoint!("timer_due_run_not_told");
         match self.runs.tell(run, Event::Ticked).await {
             Ok(Some(Ok(transition))) if transition.changes.is_empty() => self.correct(run).await,
             Ok(Some(Ok(_)) | None) => Ok(()),

@@ -67,10 +67,12 @@ pub(super) fn effects(
         let (repo, key, text) = (back.repo.clone(), back.key.clone(), words.clone());
         outgoing.push(("reply", Outgoing::Reply { repo, number, key, text }));
     }
-    let write = |(what, outgoing): (&str, Outgoing)| {
+    // One microsecond after the other, so that they are done in this order.
+    let write = |(place, (what, outgoing)): (i64, (&str, Outgoing))| {
         let name = format!("{}:{what}", back.key);
         let body = serde_json::to_vec(&outgoing).ok()?;
-        Some((installation, EffectWrite { id: effect_id(at), kind: outgoing.kind(), name, due_at: at, body }))
+        let due_at = Timestamp(at.0 + place);
+        Some((installation, EffectWrite { id: effect_id(at), kind: outgoing.kind(), name, due_at, body }))
     };
-    outgoing.into_iter().filter_map(write).collect()
+    (0..).zip(outgoing).filter_map(write).collect()
 }

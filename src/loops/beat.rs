@@ -19,6 +19,7 @@ use super::driver::{Next, Status};
 use super::runs::Runs;
 use super::send::Sender;
 use super::tickets;
+use crate::crash::crashpoint;
 use crate::store::{AttemptRow, Incarnation, Store};
 use crate::time::{Clock, micros};
 use crate::wake::{Loop, Wakes};
@@ -105,6 +106,7 @@ impl Beat {
             self.store.join(self.me, &self.name, &self.clock).await.context("cannot join")?;
         }
         self.fence.heard(before);
+        crashpoint!("beat_shown_nothing_taken_over");
         self.take_over().await?;
         let lease = self.interval * LEASE_BEATS;
         tickets::sweep(&self.store, &self.runs, self.store.now().await?.minus(lease)).await?;
@@ -131,8 +133,16 @@ impl Beat {
 
     /// Takes over what belongs to replicas that fell silent, by the database's own clock.
     async fn take_over(&self) -> anyhow::Result<()> {
-        let silent_since = self.store.now().await?.minus(self.interval * LEASE_BEATS);
-        let orphans = self.store.orphans(silent_since).await?;
+        let now = self.store.now().await?;
+        let lease = self.interval * LEASE_BEATS;
+        // Whoever else is on the list of a file that we hold has died: nobody waits for him.
+        let silent_since = if self.store.is_alone() { now } else { now.minus(lease) };
+        let gone = self.store.remove_silent(self.me, silent_since).await?;
+        if gone > 0 {
+            warn!(replicas = gone, "a replica fell silent; what it had claimed is free");
+            [Loop::Intake, Loop::Reconcile, Loop::Deliver].into_iter().for_each(|which| self.wakes.wake(which));
+        }
+        let orphans = self.store.orphans(now.minus(lease)).await?;
         let taken = stream::iter(orphans).map(|row| self.take(row)).buffer_unordered(AT_ONCE_MAX);
         let taken: Vec<bool> = taken.try_collect().await?;
         let count = taken.iter().filter(|taken| **taken).count();
@@ -145,6 +155,7 @@ impl Beat {
 
     async fn take(&self, row: AttemptRow) -> anyhow::Result<bool> {
         let Some(epoch) = self.store.take_over(row.id.clone(), row.epoch, self.me).await? else { return Ok(false) };
+        crashpoint!("attempt_taken_over_not_resumed");
         let row = AttemptRow { epoch, owner: Some(self.me), ..row };
         self.sender.take_over(row, self.interval * LEASE_BEATS);
         Ok(true)

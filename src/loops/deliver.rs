@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::driver::Next;
 use super::writer::{NotNow, Share, Turn, Writers};
 use crate::command::reply;
+use crate::crash::crashpoint;
 use crate::github::{App, CommentId, Error, Installation, Reaction};
 use crate::ids::RepoName;
 use crate::store::{Effect, Incarnation, Store};
@@ -179,10 +180,13 @@ impl Deliver {
         installation: &Installation,
         turn: &mut Turn,
     ) -> Result<Tried, NotNow> {
+        crashpoint!("effect_claimed_not_done");
         let sent = match outgoing {
             Outgoing::Reaction { repo, comment, content } => {
                 turn.pay(1).await?;
-                installation.react(repo, CommentId(*comment), *content).await
+                let reacted = installation.react(repo, CommentId(*comment), *content).await;
+                crashpoint!("reaction_made_not_recorded");
+                reacted
             }
             Outgoing::Reply { repo, number, key, text } => {
                 let body = reply::comment(key, std::slice::from_ref(text));
@@ -221,8 +225,10 @@ async fn say(
     (number, found): (i64, Option<CommentId>),
     body: &str,
 ) -> Result<(), Error> {
-    match found {
+    let said = match found {
         Some(comment) => installation.edit_comment(repo, comment, body).await,
         None => installation.comment(repo, number, body).await.map(drop),
-    }
+    };
+    crashpoint!("comment_made_not_recorded");
+    said
 }

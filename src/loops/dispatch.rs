@@ -16,6 +16,7 @@ use super::driver::Next;
 use super::runs::{Act, Broken, Done, Runs, Together};
 use super::tickets;
 use crate::agents::Registry;
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::gate::{Claim, Gate, Verdict, admit};
 use crate::ids::{AgentName, AttemptId, InstallationId, random_bytes};
@@ -87,6 +88,7 @@ impl Dispatch {
             if !self.store.take_ticket(ticket, GateKind::Slot, version).await? {
                 return Ok(true);
             }
+            crashpoint!("slot_taken_attempt_not_claimed");
             version += 1;
             let late = self.clock.local().saturating_sub(taken_at) > crate::time::micros(CLAIM_MAX);
             if late || !self.claim(row).await? {

@@ -8,6 +8,7 @@ use super::runs::{Act, Done, Runs, Together};
 use super::tickets;
 use crate::agents::a2a::{TaskSnapshot, TaskState};
 use crate::agents::{self, Class, Conclusion, Failure, Kind, Outcome, StepResult, head};
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::event::{AttemptResult, Verdict};
 use crate::engine::step::{FAULT_BYTES_MAX, FaultClass};
@@ -101,9 +102,13 @@ impl Endings {
             let body = serde_json::to_vec(report).context("a report")?;
             act.blobs.push(BlobWrite { key: report_key(&self.store, attempt)?, body });
         }
+        crashpoint!("result_seen_not_committed");
         match self.runs.commit(vec![act], Together::default()).await? {
             Done::Committed(said) => match said.get(&run) {
-                Some(Ok(_)) => info!(attempt.id = %attempt, "an attempt ended"),
+                Some(Ok(_)) => {
+                    crashpoint!("result_committed_not_followed");
+                    info!(attempt.id = %attempt, "an attempt ended");
+                }
                 Some(Err(why)) => debug!(attempt.id = %attempt, %why, "the end of an attempt came late"),
                 None => debug!(attempt.id = %attempt, "the run of an attempt is gone"),
             },

@@ -1,21 +1,24 @@
 //! Intake: reads deliveries, decides, and writes what follows together with the mark that it was done.
 //!
-//! One delivery of a lane at a time, oldest first; lanes side by side. A delivery whose facts cannot be loaded is tried
-//! again after a pause, in its lane, and given up after many tries with its reason.
+//! One delivery of a lane at a time, oldest first; lanes side by side, so that a repository for which GitHub is slow
+//! holds nobody else up. A delivery whose facts cannot be loaded is tried again after a pause, in its lane, and given up
+//! after many tries with its reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures_util::future::join_all;
-use tracing::{info, warn};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, info, warn};
 use url::Url;
 use uuid::Uuid;
 
 use super::driver::Next;
 use super::facts;
 use super::runs::{Act, Done, Runs, Together};
+use crate::crash::crashpoint;
 use crate::engine::Event as Happened;
 use crate::github::{self, App, Installation};
 use crate::ids::{InstallationId, RunId, random_bytes};
@@ -32,7 +35,7 @@ use crate::wake::{Loop, Wakes};
 use crate::workflow::defaults::Operator;
 
 /// Lanes that are worked on at once.
-const LANES_MAX: u32 = 16;
+pub const LANES_MAX: usize = 16;
 /// How long a lane is ours; what a crash costs. Where a decision takes longer, another may make it too, and the first of
 /// the two to be written counts.
 const LEASE: Duration = Duration::from_secs(30);
@@ -61,6 +64,10 @@ pub struct Intake {
     pub clock: Clock,
     /// The other loops.
     pub wakes: Wakes,
+    /// Room for lanes.
+    pub room: Arc<Semaphore>,
+    /// What the service waits for when it stops.
+    pub tasks: TaskTracker,
     /// What the operator gives to every run.
     pub operator: OperatorFacts,
     /// Defaults and ceilings of workflow files.
@@ -68,18 +75,31 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Works on one delivery of each lane that is due.
+    /// Begins work on one delivery of each lane that is due, as far as there is room. Whoever is done wakes this loop.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn tick(&self) -> anyhow::Result<Next> {
-        let deliveries = self.store.next_deliveries(self.clock.now(), LEASE, LANES_MAX).await?;
-        if deliveries.is_empty() {
+    pub async fn tick(self: Arc<Self>) -> anyhow::Result<Next> {
+        let room = u32::try_from(self.room.available_permits()).unwrap_or(0);
+        if room == 0 {
             return Ok(Next::Period);
         }
-        let results = join_all(deliveries.iter().map(|delivery| self.work_on(delivery))).await;
-        results.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
-        Ok(Next::Again)
+        let deliveries = self.store.next_deliveries(self.clock.now(), LEASE, room).await?;
+        let next = if deliveries.is_empty() { Next::Period } else { Next::Again };
+        for delivery in deliveries {
+            let place = self.room.clone().acquire_owned().await?;
+            let intake = self.clone();
+            let work = async move {
+                if let Err(error) = intake.work_on(&delivery).await {
+                    let reason = format!("{error:#}");
+                    warn!(delivery.id = %delivery.guid, reason, "a delivery could not be put back; its lane waits out its lease");
+                }
+                drop(place);
+                intake.wakes.wake(Loop::Intake);
+            };
+            self.tasks.spawn(work.in_current_span());
+        }
+        Ok(next)
     }
 
     async fn work_on(&self, delivery: &Delivery) -> anyhow::Result<()> {
@@ -95,6 +115,7 @@ impl Intake {
     }
 
     async fn decide(&self, delivery: &Delivery) -> anyhow::Result<()> {
+        crashpoint!("delivery_claimed_not_decided");
         let event = match inbound::parse(&delivery.event, &delivery.body) {
             Ok(event) => event,
             Err(unfit) => return self.done(delivery, &format!("rejected: {unfit}")).await,
@@ -148,6 +169,7 @@ impl Intake {
     ) -> anyhow::Result<Option<()>> {
         match self.runs.commit(acts, together).await? {
             Done::Committed(_) => {
+                crashpoint!("decision_committed_not_woken");
                 self.wakes.wake(Loop::Reconcile);
                 self.wakes.wake(Loop::Deliver);
                 Ok(Some(()))
@@ -287,6 +309,7 @@ impl Intake {
                     let run = new_run(delivery.installation, at);
                     outcome.push(format!("{workflow}: {run}"));
                     let hash = self.store.put_plan(delivery.installation, start.plan.to_json()?.as_bytes(), at).await?;
+                    crashpoint!("plan_stored_run_not_created");
                     let mut act = Act::new(run, Happened::Created(Box::new(start.birth.clone())));
                     act.birth = Some((Arc::new(start.plan), hash));
                     act.heads.push(HeadWrite {
@@ -347,6 +370,9 @@ impl Intake {
             name: repository.name.clone(),
             default_branch: repository.default_branch.clone().unwrap_or_default(),
         };
+        if self.store.repository(installation, repository.id).await?.as_ref() == Some(&row) {
+            return Ok(());
+        }
         Ok(self.store.put_repository(row).await?)
     }
 

@@ -13,6 +13,7 @@ use super::request::kind;
 use super::runs::{Broken, Runs};
 use crate::agents::a2a::TaskSnapshot;
 use crate::agents::{Class, Failure, Fault, Kind, Outcome, Picked, Registry};
+use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::event::AttemptResult;
 use crate::ids::AttemptId;
@@ -129,7 +130,9 @@ impl Looker {
             return picked.client().get(task).await;
         }
         memory.stop_at.get_or_insert_with(|| self.clock.now());
-        match picked.client().cancel(task).await {
+        let answer = picked.client().cancel(task).await;
+        crashpoint!("cancel_sent_not_recorded");
+        match answer {
             Err(Fault::NotCancelable) => picked.client().get(task).await,
             answer => answer,
         }

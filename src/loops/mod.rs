@@ -30,6 +30,7 @@ pub mod runs;
 pub mod send;
 pub mod source;
 mod status;
+pub mod sweep;
 mod tickets;
 pub mod watch;
 pub mod writer;

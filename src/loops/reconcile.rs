@@ -28,6 +28,7 @@ use url::Url;
 use super::driver::Next;
 use super::runs::Runs;
 use super::writer::{NotNow, Share, Writers};
+use crate::crash::crashpoint;
 use crate::github::App;
 use crate::store::{CheckRow, HeadDue, Store};
 use crate::time::{Clock, Timestamp};
@@ -123,6 +124,7 @@ impl Reconcile {
                 })
             };
             let settled = due.dirty.iter().filter(|(name, _)| left.settled.contains(name)).cloned().collect();
+            crashpoint!("head_shown_not_settled");
             // Another claim since then is no error: it sees to everything that we have not settled.
             self.store.head_settled(due, settled, self.clock.now(), left.again_at).await?;
         }
@@ -130,6 +132,7 @@ impl Reconcile {
     }
 
     async fn head(&self, due: &HeadDue) -> anyhow::Result<Left> {
+        crashpoint!("head_claimed_not_compared");
         let mut left = Left::default();
         let dirty = || due.dirty.iter().map(|(name, _)| name.clone());
         let head = &due.head;

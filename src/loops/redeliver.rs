@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::driver::Next;
+use crate::crash::crashpoint;
 use crate::github::{App, Cursor, Delivery, Error, Page};
 use crate::store::Store;
 use crate::time::{Clock, Timestamp};
@@ -40,6 +41,8 @@ pub struct Redeliver {
     pub app: App,
     /// The service's time.
     pub clock: Clock,
+    /// When this process began: what was missed while the one before it died is not to wait for that one's next turn.
+    pub since: Timestamp,
 }
 
 impl Redeliver {
@@ -51,7 +54,8 @@ impl Redeliver {
         let now = self.clock.now();
         let turn = self.store.bookmark(TURN).await?;
         let until = moment(turn.as_deref());
-        if now < until {
+        let taken_here = until >= self.since.plus(PERIOD);
+        if now < until && taken_here {
             return Ok(Next::At(until));
         }
         let (mine, next) = (now.plus(PERIOD).0.to_string(), now.plus(PERIOD));
@@ -94,6 +98,9 @@ impl Redeliver {
                 Err(error) => return Err(error.into()),
             }
             upto = if more { delivery.at() } else { upto };
+        }
+        if !missed.is_empty() {
+            crashpoint!("redelivery_asked_not_marked");
         }
         if let Some(upto) = upto {
             self.store.move_bookmark(SEEN, seen.as_deref(), &upto.0.to_string()).await?;

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
 use tracing::{error, warn};
 
 use super::{measure, rows};
+use crate::crash::crashpoint;
 use crate::engine::{Ctx, Event, Rejected, RunState, Transition, apply, encode, next_timer};
 use crate::ids::{AgentName, AttemptId, InstallationId, RunId, random_bytes};
 use crate::metrics::Metrics;
@@ -336,6 +337,7 @@ impl Runs {
         let mut woken = BTreeSet::new();
         for (run, bytes, tokens) in written {
             for (attempt, token) in tokens {
+                crashpoint!("attempt_started_not_handed_on");
                 if self.0.handoff.try_send(Handoff { attempt, token }).is_err() {
                     woken.insert(Loop::Dispatch);
                 }

@@ -25,6 +25,7 @@ use super::runs::{Handoff, Runs};
 use super::source::Source;
 use crate::agents::a2a::{Message, Part, TaskSnapshot, TaskState, TaskStatus};
 use crate::agents::{Class, Failure, Kind, Picked, Push, Registry, Sent};
+use crate::crash::crashpoint;
 use crate::engine::event::AttemptResult;
 use crate::ids::{AgentName, AttemptId};
 use crate::report::StepReport;
@@ -215,8 +216,10 @@ impl Sender {
             if fence.is_up() {
                 return Ok(());
             }
+            crashpoint!("attempt_claimed_not_sent");
             match picked.client().send(&request).await {
                 Sent::Task(task) => {
+                    crashpoint!("task_made_not_recorded");
                     picked.answered();
                     return self.sent(row, &picked, &task, kind).await;
                 }
@@ -258,6 +261,7 @@ impl Sender {
             debug!(attempt.id = %row.id, "an attempt is not ours any more");
             return Ok(());
         }
+        crashpoint!("task_recorded_not_watched");
         match Ending::of(task, kind, row.id.number, row.stop) {
             Ok(ending) => self.end(row, ending).await,
             Err(_) => {

@@ -13,6 +13,7 @@ use super::door::{Bundle, Claim};
 use super::open::{Pool, Store, back_off};
 use super::rows::Rows;
 use super::{Error, mysql, sqlite};
+use crate::crash::crashpoint;
 use crate::ids::{RunId, random_bytes};
 
 /// Committers on MySQL; SQLite has one writer.
@@ -218,6 +219,7 @@ macro_rules! hands {
                     let winners = winners.map(|(ticket, bundle)| (*ticket, &**bundle));
                     let rows = Rows::new(&self.crypt, &seen, winners)?;
                     $dialect::q::door::write(&mut conn, &rows).await?;
+                    crashpoint!("transition_written_not_committed");
                     self.faults.at(Point::BeforeCommit)?;
                     Ok::<_, Error>(losers)
                 };
@@ -231,6 +233,7 @@ macro_rules! hands {
                     }
                 };
                 let committed = $dialect::q::commit(&mut conn).await;
+                crashpoint!("transition_committed_not_answered");
                 match committed.and_then(|()| Ok(self.faults.at(Point::AfterCommit)?)) {
                     Ok(()) => Outcome::Committed(losers),
                     Err(error) => {

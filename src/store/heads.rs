@@ -70,11 +70,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_heads(&self, at: Timestamp, lease: Duration, limit: u32) -> Result<Vec<HeadDue>, Error> {
-        let until = at.plus(lease);
+        let claim = (at.plus(lease).0, self.me);
         let mut claimed = Vec::new();
         for due in on!(self, heads::due(at.0, limit))? {
             let (head, epoch) = (due.head.clone(), due.epoch);
-            if !on!(self, heads::claim((&head, epoch), until.0))? {
+            if !on!(self, heads::claim((&head, epoch), claim))? {
                 continue;
             }
             let head = due.head.clone();

@@ -2,7 +2,7 @@
 //!
 //! A *lane* is what has to stay in order (a pull request, a branch). Lanes are rows of their own with a due time, so a
 //! lane that backs off costs nothing to the others, however much waits in it. Claiming a lane moves its due time to the
-//! end of a lease; whoever dies in it gives it back by doing nothing.
+//! end of a lease; whoever dies in it gives it back when he is off the list of replicas, at the latest at that end.
 //!
 //! *Invariant:* a delivery leaves the inbox by a mark in the transaction of what it caused, or by [`Store::delivery_done`]
 //! when it caused nothing.
@@ -158,11 +158,11 @@ impl Store {
     /// When the database does not answer.
     pub async fn next_deliveries(&self, at: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Delivery>, Error> {
         let crypt = self.crypt()?;
-        let until = at.plus(lease);
+        let claim = (at.plus(lease).0, self.me);
         let mut deliveries = Vec::new();
         for (installation, lane, arrivals) in on!(self, inbox::due_lanes(at.0, limit))? {
             // Claims the lane, and forgets it when nothing is pending in it.
-            let claimed = on!(self, inbox::claim_oldest((installation, &lane, arrivals), until.0))?;
+            let claimed = on!(self, inbox::claim_oldest((installation, &lane, arrivals), claim))?;
             let Some((lane, row)) = claimed else { continue };
             let id = row.id;
             let sealed = on!(self, inbox::body(installation, id))?;

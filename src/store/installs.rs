@@ -64,12 +64,13 @@ impl Store {
         on!(self, installs::list(after, limit))
     }
 
-    /// Writes a repository: it is there, under this name.
+    /// Writes a repository: it is there, under this name. So is its installation, whether we were told of it or were
+    /// away at that moment.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn put_repository(&self, row: RepositoryRow) -> Result<(), Error> {
-        on!(self, installs::put_repository(&row))
+        on!(self, tx installs::put_repository(&row))
     }
 
     /// Records that a repository is no longer ours.

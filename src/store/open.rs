@@ -18,6 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use tracing::Instrument as _;
 
 use super::crypt::{Crypt, MasterKey};
+use super::replicas::Incarnation;
 use super::{Error, mysql};
 use crate::ids::random_bytes;
 
@@ -51,8 +52,10 @@ pub struct Store {
     pub(super) pool: Pool,
     pub(super) keys: Arc<[MasterKey]>,
     crypt: Arc<OnceLock<Arc<Crypt>>>,
+    /// In whose name things are claimed.
+    pub(super) me: Option<Incarnation>,
     /// Held for as long as a clone lives.
-    _lock: Option<Arc<File>>,
+    lock: Option<Arc<File>>,
 }
 
 #[derive(Clone)]
@@ -84,7 +87,19 @@ impl Store {
             }
             _ => return Err(Error::Url("no scheme that we know".to_owned())),
         };
-        Ok(Self { pool, keys: options.keys.into(), crypt: Arc::default(), _lock: lock.map(Arc::new) })
+        Ok(Self { pool, keys: options.keys.into(), crypt: Arc::default(), me: None, lock: lock.map(Arc::new) })
+    }
+
+    /// The same store for one replica: what it claims bears its name, and is free as soon as it is off the list.
+    #[must_use]
+    pub fn acting_as(self, me: Incarnation) -> Self {
+        Self { me: Some(me), ..self }
+    }
+
+    /// Whether no other process can serve from this database, since we hold the lock of its file.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// True for MySQL and MariaDB, false for SQLite.

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::open::Store;
+use crate::crash::crashpoint;
 use crate::time::Timestamp;
 
 /// Rows of one transaction at most.
@@ -41,6 +42,7 @@ impl Store {
         let mut pruned = Pruned::default();
         for run in on!(self, prune::runs(before.0, FAMILIES_MAX))? {
             while on!(self, prune::events(run))? > 0 {}
+            crashpoint!("old_rows_gone_in_part");
             while on!(self, prune::blobs(run))? > 0 {}
             pruned.runs += on!(self, tx prune::run(run))?;
         }

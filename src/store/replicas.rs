@@ -51,12 +51,27 @@ impl Store {
         on!(self, replicas::join(me, &name))
     }
 
-    /// Leaves the list at once, so that nobody waits a lease for us.
+    /// Leaves the list at once, so that nobody waits a lease for us or for what we had claimed.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn leave(&self, me: Incarnation) -> Result<(), Error> {
-        on!(self, replicas::leave(me))
+        let at = self.now().await?;
+        on!(self, tx replicas::leave(me, i64::MAX, at.0)).map(drop)
+    }
+
+    /// Takes everybody else off the list who has been silent since, with all claims on deliveries, heads, effects and
+    /// turns at writing. How many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove_silent(&self, me: Incarnation, since: Timestamp) -> Result<usize, Error> {
+        let at = self.now().await?;
+        let mut gone = 0;
+        for silent in on!(self, replicas::silent(me, since.0))? {
+            gone += usize::from(on!(self, tx replicas::leave(silent, since.0, at.0))?);
+        }
+        Ok(gone)
     }
 
     /// Everybody on the list.

@@ -66,8 +66,6 @@ pub struct Loaded {
 pub enum RunFilter {
     /// All of an installation.
     All,
-    /// Those not finished, of every installation of the shard.
-    Live,
     /// Of a repository.
     Repo(RepoId),
     /// Of a pull request.
@@ -215,6 +213,14 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<RunRow>, Error> {
         on!(self, runs::list(installation, &filter, before, limit.min(PAGE_MAX)))
+    }
+
+    /// A page of the runs that have not finished, of every installation, before `before`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn live_runs(&self, before: Option<RunId>, limit: u32) -> Result<Vec<RunRow>, Error> {
+        on!(self, runs::live(before, limit.min(PAGE_MAX)))
     }
 
     /// Runs whose timer may have come, longest overdue first.

@@ -186,16 +186,20 @@ impl Fleet {
 impl Drop for Fleet {
     fn drop(&mut self) {
         self.runner.cancel();
-        let Some((server, name)) = self.server.take() else { return };
-        let gone = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut conn = sqlx::MySqlConnection::connect(&server).await.unwrap();
-                sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name}"))).execute(&mut conn).await.unwrap();
-            });
-        });
-        assert!(gone.join().is_ok() || std::thread::panicking(), "the database of a test could not be dropped");
+        self.server.take().into_iter().for_each(drop_database);
     }
+}
+
+/// Ends what [`mysql`] made, from a place that cannot wait.
+pub fn drop_database((server, name): (String, String)) {
+    let gone = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut conn = sqlx::MySqlConnection::connect(&server).await.unwrap();
+            sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name}"))).execute(&mut conn).await.unwrap();
+        });
+    });
+    assert!(gone.join().is_ok() || std::thread::panicking(), "the database of a test could not be dropped");
 }
 
 /// One process of the service.
@@ -378,7 +382,8 @@ async fn open(url: &str) -> Store {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests have no config")]
-async fn mysql() -> (String, Option<(String, String)>) {
+/// A database of its own on the server of the tests: its address, and what [`drop_database`] wants.
+pub async fn mysql() -> (String, Option<(String, String)>) {
     let server = std::env::var("TEST_MYSQL_URL").expect(
         "TEST_MYSQL_URL names no server: start one with scripts/mariadb, then export mysql://user:password@127.0.0.1:PORT/",
     );

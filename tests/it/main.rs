@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod attempts;
+#[cfg(debug_assertions)]
+mod crash;
 mod dev;
 mod files;
 mod fleet;

@@ -275,7 +275,7 @@ async fn reasons_and_changed_files_show() {
     world.settle().await;
     assert_eq!(
         world.shown(),
-        ["docs [skipped]: Not for this change", "pointsman / config [failure]: 1 of 1 workflow file wrong"]
+        ["docs [skipped]: Not for this change", "pointsman / config [failure]: 1 workflow file wrong"]
     );
     assert_eq!(world.check(CONFIG_CHECK).annotations, ["src/main.rs:3 failure note 3"]);
     // A mark for a name that nobody speaks for writes nothing.
@@ -360,7 +360,12 @@ async fn a_missed_webhook_is_asked_for_once() {
     world.github.person("ann").comment(world.number, "/status").await.unwrap();
     world.github.person("ann").close(world.number).await.unwrap();
     world.github.set_delivering(Delivering::Once);
-    let redeliver = || Redeliver { store: world.store.clone(), app: world.app.clone(), clock: world.clock.clone() };
+    let redeliver = || Redeliver {
+        store: world.store.clone(),
+        app: world.app.clone(),
+        clock: world.clock.clone(),
+        since: world.clock.now(),
+    };
     let (one, two) = (redeliver(), redeliver());
     let (first, second) = tokio::join!(one.tick(), two.tick());
     for ticked in [first, second] {

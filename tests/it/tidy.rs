@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The layers, each in its order: a module imports from lower layers and from earlier modules of its own.
 const LAYERS: &[&[&str]] = &[
-    &["ids", "time"],
+    &["ids", "time", "crash"],
     &["inbound", "workflow", "command", "engine", "report", "route"],
     &["store", "github", "agents", "wake", "metrics"],
     &["loops"],
@@ -23,6 +23,7 @@ const IMPURE: &[&str] = &[
     "reqwest",
     "octocrab",
     "random_bytes",
+    "crashpoint",
     ".await",
     "now(",
     "std::fs",

@@ -6,6 +6,7 @@ use tracing::{error, warn};
 
 use super::body::{external_id, word};
 use super::desired::Desired;
+use crate::crash::crashpoint;
 use crate::github::{self, CheckId, Error, Installation, Written};
 use crate::ids::RepoName;
 use crate::loops::writer::{NotNow, Turn};
@@ -131,9 +132,18 @@ impl Showing<'_> {
             // Somebody has claimed the head since we did, and knows more than we.
             return Ok(Shown::Stop(self.clock.now()));
         }
+        crashpoint!("check_announced_not_sent");
         let sent = match row.github_id {
-            Some(id) => self.installation.update_check(&self.repo, CheckId(id), &body, skip).await,
-            None => self.installation.create_check(&self.repo, &body).await,
+            Some(id) => {
+                let updated = self.installation.update_check(&self.repo, CheckId(id), &body, skip).await;
+                crashpoint!("check_updated_not_recorded");
+                updated
+            }
+            None => {
+                let made = self.installation.create_check(&self.repo, &body).await;
+                crashpoint!("check_made_not_recorded");
+                made
+            }
         };
         row.sent_at = self.clock.now();
         match sent {

@@ -7,11 +7,12 @@ use crate::ids::{InstallationId, RepoId, RunId};
 use crate::store::column;
 use crate::store::door::{DirtyCheck, Speaker};
 use crate::store::heads::{HeadDue, HeadKey, PrHold, SpeakerRow};
+use crate::store::replicas::Incarnation;
 use crate::time::Timestamp;
 
 statements! {
     DUE = "SELECT installation, repo, sha, epoch, marks FROM head WHERE due_at <= ? ORDER BY due_at LIMIT ?";
-    CLAIM = "UPDATE head SET epoch = epoch + 1, due_at = ? WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ? AND due_at IS NOT NULL";
+    CLAIM = "UPDATE head SET epoch = epoch + 1, due_at = ?, owner = ? WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ? AND due_at IS NOT NULL";
     DIRTY = "SELECT name, marks FROM check_dirty WHERE installation = ? AND repo = ? AND sha = ? ORDER BY name";
     LEAVE = "UPDATE head SET due_at = CASE WHEN marks = ? THEN ? ELSE ? END WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ?";
     CLEAN = "DELETE FROM check_dirty WHERE installation = ? AND repo = ? AND sha = ? AND name = ? AND marks = ?";
@@ -42,9 +43,10 @@ pub(in crate::store) async fn due(conn: &mut Conn, at: i64, limit: u32) -> Resul
 pub(in crate::store) async fn claim(
     conn: &mut Conn,
     (head, epoch): (&HeadKey, u64),
-    until: i64,
+    (until, me): (i64, Option<Incarnation>),
 ) -> Result<bool, Error> {
-    Ok(execute(conn, key(sql!(CLAIM, until), head).bind(column::signed(epoch))).await? == 1)
+    let sql = sql!(CLAIM, until, me.map(|me| me.0.to_vec()));
+    Ok(execute(conn, key(sql, head).bind(column::signed(epoch))).await? == 1)
 }
 
 /// The names that may look different.

@@ -9,6 +9,7 @@ use super::{Conn, Error, Query, all, first, pick, read_each, run, write_each};
 use crate::ids::{InstallationId, RepoId};
 use crate::store::column;
 use crate::store::inbox::{ArrivalFull, Arrived, DeliveryRow, Lane, PART_BYTES_MAX, Parked};
+use crate::store::replicas::Incarnation;
 use crate::time::Timestamp;
 
 statements! {
@@ -17,7 +18,7 @@ statements! {
         "INSERT INTO inbox_part (installation, inbox, part, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
     DUE = "SELECT installation, repo, lane, epoch, arrivals FROM lane WHERE due_at <= ? ORDER BY due_at LIMIT ?";
-    CLAIM = "UPDATE lane SET epoch = epoch + 1, due_at = ? WHERE installation = ? AND repo = ? AND lane = ? AND epoch = ?";
+    CLAIM = "UPDATE lane SET epoch = epoch + 1, due_at = ?, owner = ? WHERE installation = ? AND repo = ? AND lane = ? AND epoch = ?";
     OLDEST = "SELECT id, event, guid, received_at, tries, data_key FROM inbox WHERE installation = ? AND repo = ? AND lane = ? AND pending = 1 ORDER BY id LIMIT 1";
     DROP_LANE = "DELETE FROM lane WHERE installation = ? AND repo = ? AND lane = ? AND epoch = ? AND arrivals = ?";
     BODY = "SELECT body FROM inbox_part WHERE installation = ? AND inbox = ? ORDER BY part";
@@ -113,9 +114,10 @@ pub(in crate::store) async fn due_lanes(
 pub(in crate::store) async fn claim_oldest(
     conn: &mut Conn,
     (installation, lane, arrivals): (InstallationId, &Lane, i64),
-    until: i64,
+    (until, me): (i64, Option<Incarnation>),
 ) -> Result<Option<(Lane, DeliveryRow)>, Error> {
-    let claim = sql!(CLAIM, until, installation.0, lane.repo.0, &lane.name, column::signed(lane.epoch));
+    let claim = sql!(CLAIM, until, me.map(|me| me.0.to_vec()), installation.0, lane.repo.0, &lane.name);
+    let claim = claim.bind(column::signed(lane.epoch));
     if run(conn, claim).await? == 0 {
         return Ok(None);
     }

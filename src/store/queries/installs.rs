@@ -13,6 +13,10 @@ statements! {
         "INSERT INTO installation (id, account, suspended_at, removed_at, writer_until) VALUES (?, ?, ?, ?, 0) ON DUPLICATE KEY UPDATE account = VALUES(account), suspended_at = VALUES(suspended_at), removed_at = VALUES(removed_at)",
         "INSERT INTO installation (id, account, suspended_at, removed_at, writer_until) VALUES (?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET account = excluded.account, suspended_at = excluded.suspended_at, removed_at = excluded.removed_at",
     );
+    MEET = pick(
+        "INSERT INTO installation (id, account, writer_until) VALUES (?, ?, 0) ON DUPLICATE KEY UPDATE id = id",
+        "INSERT INTO installation (id, account, writer_until) VALUES (?, ?, 0) ON CONFLICT DO NOTHING",
+    );
     GET = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id = ?";
     LIST = "SELECT id, account, suspended_at, removed_at FROM installation WHERE id > ? AND removed_at IS NULL ORDER BY id LIMIT ?";
     PUT_REPOSITORY = pick(
@@ -66,8 +70,9 @@ pub(in crate::store) async fn list(
     all(conn, sql!(LIST, after.0, i64::from(limit))).await?.iter().map(read).collect()
 }
 
-/// Writes a repository.
+/// Writes a repository, and its installation if nobody has told us of that.
 pub(in crate::store) async fn put_repository(conn: &mut Conn, row: &RepositoryRow) -> Result<(), Error> {
+    run(conn, sql!(MEET, row.installation.0, row.name.owner())).await?;
     let sql = sql!(PUT_REPOSITORY, row.installation.0, row.id.0, row.name.as_str(), &row.default_branch);
     run(conn, sql).await.map(drop)
 }

@@ -15,7 +15,12 @@ statements! {
         "INSERT INTO replica (incarnation, name, started_at, beat_at) VALUES (?, ?, CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED), CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)) ON DUPLICATE KEY UPDATE name = name",
         "INSERT INTO replica (incarnation, name, started_at, beat_at) VALUES (?, ?, CAST(unixepoch('subsec') * 1000000 AS INTEGER), CAST(unixepoch('subsec') * 1000000 AS INTEGER)) ON CONFLICT DO NOTHING",
     );
-    LEAVE = "DELETE FROM replica WHERE incarnation = ?";
+    SILENT = "SELECT incarnation FROM replica WHERE beat_at < ? AND incarnation <> ?";
+    LEAVE = "DELETE FROM replica WHERE incarnation = ? AND beat_at < ?";
+    FREE_LANES = "UPDATE lane SET due_at = ? WHERE due_at > ? AND owner = ?";
+    FREE_HEADS = "UPDATE head SET due_at = ? WHERE due_at > ? AND owner = ?";
+    FREE_EFFECTS = "UPDATE effect SET due_at = ?, owner = NULL WHERE due_at > ? AND owner = ?";
+    FREE_WRITERS = "UPDATE installation SET writer_until = 0 WHERE writer = ?";
     ROWS = "SELECT incarnation, name, started_at, beat_at FROM replica ORDER BY incarnation";
     ALIVE = "SELECT incarnation FROM replica WHERE beat_at >= ?";
 }
@@ -30,9 +35,23 @@ pub(in crate::store) async fn join(conn: &mut Conn, me: Incarnation, name: &str)
     run(conn, sql!(JOIN, me.0.to_vec(), name)).await.map(drop)
 }
 
-/// Leaves the list.
-pub(in crate::store) async fn leave(conn: &mut Conn, me: Incarnation) -> Result<(), Error> {
-    run(conn, sql!(LEAVE, me.0.to_vec())).await.map(drop)
+/// Everybody else who has not shown a beat since.
+pub(in crate::store) async fn silent(conn: &mut Conn, me: Incarnation, since: i64) -> Result<Vec<Incarnation>, Error> {
+    let rows = all(conn, sql!(SILENT, since, me.0.to_vec())).await?;
+    rows.iter().map(|row| incarnation(row.try_get(0)?)).collect()
+}
+
+/// Takes one off the list who has not shown a beat since, and gives free what he had claimed. False: he is not there,
+/// or has come back.
+pub(in crate::store) async fn leave(conn: &mut Conn, who: Incarnation, since: i64, at: i64) -> Result<bool, Error> {
+    if run(conn, sql!(LEAVE, who.0.to_vec(), since)).await? == 0 {
+        return Ok(false);
+    }
+    // In the order in which whoever claims locks them, each by the index of what is due: few rows lie ahead.
+    for free in [sql!(FREE_LANES, at, at), sql!(FREE_HEADS, at, at), sql!(FREE_EFFECTS, at, at), sql!(FREE_WRITERS)] {
+        run(conn, free.bind(who.0.to_vec())).await?;
+    }
+    Ok(true)
 }
 
 /// The list.

@@ -22,7 +22,7 @@ macro_rules! select {
 statements! {
     ONE = select!("WHERE installation = ? AND id = ?");
     ALL_OF = select!("WHERE installation = ? AND id < ? ORDER BY id DESC LIMIT ?");
-    LIVE = select!("WHERE live = 1 AND installation = ? AND id < ? ORDER BY id DESC LIMIT ?");
+    LIVE = select!("WHERE live = 1 AND (installation < ? OR installation = ? AND id < ?) ORDER BY installation DESC, id DESC LIMIT ?");
     BY_REPO = select!("WHERE installation = ? AND repo = ? AND id < ? ORDER BY id DESC LIMIT ?");
     BY_PULL = select!("WHERE installation = ? AND repo = ? AND pull = ? AND id < ? ORDER BY id DESC LIMIT ?");
     BY_HEAD = select!("WHERE installation = ? AND repo = ? AND sha = ? AND id < ? ORDER BY id DESC LIMIT ?");
@@ -93,12 +93,18 @@ pub(in crate::store) async fn list(
     let before = before.map_or([0xff; 16], |run| run.bytes()).to_vec();
     let sql = match filter {
         RunFilter::All => sql!(ALL_OF, installation.0),
-        RunFilter::Live => sql!(LIVE, installation.0),
         RunFilter::Repo(repo) => sql!(BY_REPO, installation.0, repo.0),
         RunFilter::Pull(repo, pull) => sql!(BY_PULL, installation.0, repo.0, pull),
         RunFilter::Head(repo, sha) => sql!(BY_HEAD, installation.0, repo.0, sha.as_str()),
     };
     let rows = all(conn, sql.bind(before).bind(i64::from(limit))).await?;
+    rows.iter().map(|row| Ok(read(row)?.row)).collect()
+}
+
+/// A page of live runs, of all installations.
+pub(in crate::store) async fn live(conn: &mut Conn, before: Option<RunId>, limit: u32) -> Result<Vec<RunRow>, Error> {
+    let (installation, id) = before.map_or((i64::MAX, [0xff; 16]), |run| (run.installation.0, run.bytes()));
+    let rows = all(conn, sql!(LIVE, installation, installation, id.to_vec(), i64::from(limit))).await?;
     rows.iter().map(|row| Ok(read(row)?.row)).collect()
 }
 

@@ -299,16 +299,13 @@ async fn the_rows_of_a_transition_can_be_read(world: World) {
     assert_eq!(store.speakers(head()).await.unwrap().first().unwrap().speaker, Speaker::Run(run_id(1)));
     let (version, tickets, waits) = store.gate(gate.clone(), 5).await.unwrap();
     assert_eq!((version, tickets.len(), waits.len()), (0, 1, 1));
-    for filter in [
-        RunFilter::All,
-        RunFilter::Live,
-        RunFilter::Repo(REPO),
-        RunFilter::Pull(REPO, 3),
-        RunFilter::Head(REPO, row().sha),
-    ] {
+    for filter in [RunFilter::All, RunFilter::Repo(REPO), RunFilter::Pull(REPO, 3), RunFilter::Head(REPO, row().sha)] {
         let page = store.list_runs(INSTALLATION, filter.clone(), None, 10).await.unwrap();
         assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(1)], "{filter:?}");
     }
+    let live = store.live_runs(None, 10).await.unwrap();
+    assert_eq!(live.iter().map(|run| run.id).collect::<Vec<_>>(), [run_id(1)]);
+    assert!(store.live_runs(Some(run_id(1)), 10).await.unwrap().is_empty());
     assert_eq!(store.due_runs(Timestamp(50), 10).await.unwrap(), [run_id(1)]);
 
     let mut last = step(run_id(1), 1);

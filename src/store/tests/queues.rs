@@ -94,7 +94,7 @@ async fn what_arrives_while_a_lane_is_found_empty_does_not_wait(world: World) {
     // The lane is read; something arrives that is known already; then the lane is claimed and found empty.
     let (installation, lane, arrivals) = on!(store, inbox::due_lanes(NOW.0, 1)).unwrap().remove(0);
     store.receive(vec![arrival(1, "a")]).await.unwrap();
-    let claimed = on!(store, inbox::claim_oldest((installation, &lane, arrivals), NOW.plus(LEASE).0)).unwrap();
+    let claimed = on!(store, inbox::claim_oldest((installation, &lane, arrivals), (NOW.plus(LEASE).0, None))).unwrap();
     assert!(claimed.is_none());
     store.receive(vec![arrival(2, "a")]).await.unwrap();
     assert_eq!(store.next_deliveries(NOW, LEASE, 10).await.unwrap().len(), 1);

@@ -109,6 +109,7 @@ async fn queues_read_their_index(world: World) {
         ("inbox", "OLDEST", "inbox_lane"),
         ("inbox", "OLDEST_PENDING", "inbox_pending"),
         ("runs", "DUE", "run_wake"),
+        ("runs", "LIVE", "run_live"),
         ("runs", "BY_PULL", "run_pull"),
         ("runs", "BY_HEAD", "run_head"),
         ("attempts", "QUEUED", "attempt_queue"),

@@ -261,3 +261,29 @@ async fn deliveries_that_come_twice_do_nothing_twice() {
     world.reads(pr, &page).await;
     world.closes().await;
 }
+
+#[tokio::test]
+async fn a_run_goes_on_after_a_restart() {
+    let mut world = World::new().await;
+    let pr = world.opens("bob").await;
+    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.restarts(&[]).await;
+    world.ends("build", "exit 0").await;
+    world.ends("test", "exit 0").await;
+    world.shows(pr, GREEN).await;
+    world.closes().await;
+}
+
+#[tokio::test]
+async fn where_recovery_is_off_a_run_is_held_after_a_restart() {
+    let mut world = World::new().await;
+    let pr = world.opens("bob").await;
+    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.restarts(&[("ENABLE_WORKFLOW_RECOVERY", "false")]).await;
+    world.ends("build", "exit 0").await;
+    world.shows(pr, "◉ ci [in_progress]: Recovery is off: /resume goes on\n✔ ci / build [success]: Done in 0 s").await;
+    world.says("bob", pr, "/resume").await;
+    world.ends("test", "exit 0").await;
+    world.shows(pr, GREEN).await;
+    world.closes().await;
+}

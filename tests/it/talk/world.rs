@@ -36,13 +36,15 @@ steps:
 pub struct World {
     pub github: GitHub,
     service: Option<Service>,
+    /// Where the shell agent is.
+    shell: String,
     desk: PathBuf,
     /// Commits by the names that pages show them under, in the order of their first being seen.
     commits: Mutex<Vec<String>>,
     /// The first commit, where the definitions are.
     main: String,
     _runner: DropGuard,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -76,25 +78,36 @@ impl World {
             clock,
         });
         let runner = runner.await.unwrap();
-        let settings = settings(&github, &folder, &format!("http://{}/a2a", runner.address()));
+        let shell = format!("http://{}/a2a", runner.address());
         let stop = CancellationToken::new();
         tokio::spawn(runner.run(stop.clone()));
-        let service = Service::start(settings, Extra { public_url_from_bind: true }).await.unwrap();
-        github.set_webhook(&format!("http://{}/webhook", service.address));
-        github.install().await.unwrap();
-        let world = Self {
+        let mut world = Self {
             github,
-            service: Some(service),
+            service: None,
+            shell,
             desk,
             commits: Mutex::default(),
             main,
             _runner: stop.drop_guard(),
-            _folder: folder,
+            folder,
         };
+        world.restarts(&[]).await;
+        world.github.install().await.unwrap();
         for name in ["build", "test", "lint", "deploy"] {
             world.desk_takes(name);
         }
         world
+    }
+
+    /// Stops the service, if it runs, and starts it with these settings besides.
+    pub async fn restarts(&mut self, env: &[(&str, &str)]) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+        let settings = settings(&self.github, &self.folder, &self.shell, env);
+        let service = Service::start(settings, Extra { public_url_from_bind: true }).await.unwrap();
+        self.github.set_webhook(&format!("http://{}/webhook", service.address));
+        self.service = Some(service);
     }
 
     /// Lets steps wait for word at the desk under this name.
@@ -321,7 +334,7 @@ fn undented(text: &str) -> String {
     lines().map(|line| format!("{}\n", line[indent..].trim_end())).collect()
 }
 
-fn settings(github: &GitHub, folder: &TempDir, shell: &str) -> Settings {
+fn settings(github: &GitHub, folder: &TempDir, shell: &str, more: &[(&str, &str)]) -> Settings {
     let secret = |secret: secrecy::SecretString| secret.expose_secret().to_owned();
     let mut env: BTreeMap<String, String> = [
         ("DATABASE_URL", format!("sqlite://{}/store.db", folder.path().display())),
@@ -338,6 +351,7 @@ fn settings(github: &GitHub, folder: &TempDir, shell: &str) -> Settings {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     for agent in config::names::AGENTS {
         env.entry(format!("{agent}_ENDPOINT")).or_default();
     }
