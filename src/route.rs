@@ -101,6 +101,15 @@ pub struct Paused {
     pub since: Timestamp,
 }
 
+/// An open pull request of a commit that was pushed.
+#[derive(Debug, Clone)]
+pub struct Pull {
+    /// The branch that it goes into.
+    pub base: String,
+    /// What counts for it.
+    pub definitions: Definitions,
+}
+
 /// What is known when something happens to a commit.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -118,8 +127,8 @@ pub struct Facts {
     pub operator: OperatorFacts,
     /// The workflow files of the head, where the pull request touches them.
     pub touched: Option<Vec<FileProblems>>,
-    /// For a push: the base branches of the open pull requests of this very commit.
-    pub pulls: Vec<String>,
+    /// For a push: the open pull requests of this very commit.
+    pub pulls: Vec<Pull>,
     /// The message of the commit, where it is known; it may hold a skip marker.
     pub message: Option<String>,
 }

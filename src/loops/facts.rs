@@ -9,7 +9,7 @@ use crate::command::Permission;
 use crate::engine::state::{HoldKind, RunPhase, RunState};
 use crate::github::{Changed, Content, Files, Installation};
 use crate::ids::{CommitSha, InstallationId, Login, RepoId, RepoName, WorkflowId};
-use crate::inbound::event::Account;
+use crate::inbound::event::{Account, PullRequestChanged};
 use crate::report::{Annotation, FileProblems, Level};
 use crate::route::{Class, Definition, Definitions, Paused, Speaks};
 use crate::store::{HeadKey, PrHold, Speaker, SpeakerRow, Store};
@@ -19,7 +19,7 @@ use crate::workflow::policy::{self, DefinitionRef, Policy};
 use crate::workflow::problem::{Problem, Severity};
 use crate::workflow::trigger::Filter;
 
-use super::runs::Runs;
+use super::runs::{Broken, Runs};
 
 /// The definitions that count, and the head's workflow files beside them.
 pub(super) struct Sources {
@@ -41,7 +41,11 @@ pub(super) async fn sources(
 ) -> anyhow::Result<Sources> {
     let default = github.repository(repo).await?.default_branch;
     let sources = on_branch(github, repo, &default, head, operator).await?;
-    if sources.definitions.policy.definition_ref == DefinitionRef::Base && base != default {
+    // A base branch that is gone, as that of a stack whose lower part was merged, counts no more.
+    if sources.definitions.policy.definition_ref == DefinitionRef::Base
+        && base != default
+        && github.branch_head(repo, base).await?.is_some()
+    {
         let policy = sources.definitions.policy;
         let mut on_base = on_branch(github, repo, base, head, operator).await?;
         on_base.definitions.policy = policy;
@@ -50,6 +54,7 @@ pub(super) async fn sources(
     Ok(sources)
 }
 
+/// The definitions of a branch, and the head's files beside them. A branch that is not there has no definitions.
 async fn on_branch(
     github: &Installation,
     repo: &RepoName,
@@ -57,11 +62,13 @@ async fn on_branch(
     head: &CommitSha,
     operator: &Operator,
 ) -> anyhow::Result<Sources> {
-    let sha = github.branch_head(repo, branch).await?.unwrap_or_else(|| head.clone());
-    let mut files = github.workflow_files_of(repo, &[sha.clone(), head.clone()]).await?;
-    let head = files.pop().unwrap_or_default();
+    let found = github.branch_head(repo, branch).await?;
+    let commits: Vec<CommitSha> = found.iter().cloned().chain([head.clone()]).collect();
+    let mut files = github.workflow_files_of(repo, &commits).await?;
+    let head_files = files.pop().unwrap_or_default();
     let counts = files.pop().unwrap_or_default();
-    Ok(Sources { definitions: definitions(&counts, sha, branch.to_owned(), operator), counts, head })
+    let sha = found.unwrap_or_else(|| head.clone());
+    Ok(Sources { definitions: definitions(&counts, sha, branch.to_owned(), operator), counts, head: head_files })
 }
 
 /// Loads the definitions of a commit itself: what counts for a push.
@@ -193,6 +200,13 @@ pub(super) async fn all_write(
     Ok(same || may(permission(github, repo, second).await?))
 }
 
+/// Whether the branch is in a fork of the author's own.
+pub(super) fn is_own_fork(change: &PullRequestChanged) -> bool {
+    let owner = change.head_repository.as_ref().map(|repository| repository.name.owner());
+    let author = change.author.as_ref().map(|author| author.login.as_str());
+    owner.zip(author).is_some_and(|(owner, author)| owner.eq_ignore_ascii_case(author))
+}
+
 /// Who speaks on a head, as the database knows it and as decisions look at it.
 pub(super) struct Speakers {
     pub(super) rows: BTreeMap<WorkflowId, SpeakerRow>,
@@ -206,7 +220,11 @@ pub(super) async fn speakers(store: &Store, runs: &Runs, head: &HeadKey) -> anyh
     for row in store.speakers(head.clone()).await? {
         let run = match row.speaker {
             Speaker::Run(run) => {
-                let seen = runs.read(run, |state| (state.phase, is_trusted(state))).await?;
+                let seen = match runs.read_newest(run, |state| (state.phase, is_trusted(state))).await {
+                    // Nobody can go on with it, so it stands in nobody's way.
+                    Err(error) if error.is::<Broken>() => None,
+                    seen => seen?,
+                };
                 found.trusted |= seen.is_some_and(|(_, trusted)| trusted);
                 seen.map(|(phase, _)| (run, phase))
             }

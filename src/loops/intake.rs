@@ -28,7 +28,7 @@ use crate::report::{CONFIG_CHECK, Reason};
 use crate::route::{self, Class, Facts, Intent, OperatorFacts};
 use crate::store::{
     Beside, Claim, Consumed, Delivery, DirtyCheck, HeadKey, HeadWrite, InstallationRow, RepositoryRow, RunFilter,
-    Speaker, Store,
+    RunRow, Speaker, Store,
 };
 use crate::time::{Clock, Timestamp};
 use crate::wake::{Loop, Wakes};
@@ -40,11 +40,13 @@ pub const LANES_MAX: usize = 16;
 /// the two to be written counts.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a decision is made again when what it rests on has changed meanwhile.
-const RACES_MAX: u32 = 5;
+pub(super) const RACES_MAX: u32 = 5;
 /// The longest pause before a delivery is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
 /// GitHub's own replicas lag behind its webhooks: what it does not know is asked for again so often, half a minute in all.
 const UNKNOWN_TRIES: u32 = 5;
+/// The pause while GitHub cannot be asked.
+const BAD_DAY_PAUSE: Duration = Duration::from_secs(15);
 /// Runs of a pull request that are looked at.
 pub(super) const RUNS_MAX: u32 = 100;
 
@@ -111,6 +113,10 @@ impl Intake {
         let reason = format!("{error:#}");
         warn!(delivery.id = %delivery.guid, delivery.tries, reason, "a delivery could not be worked on and is tried again");
         let at = self.clock.now();
+        // GitHub's bad days are nobody's fault: however long they last, no delivery is given up for them.
+        if let Some(until) = bad_day(&error, at) {
+            return self.store.delivery_waits(delivery, until).await.map_err(Into::into);
+        }
         self.store.delivery_failed(delivery, &reason, at, at.plus(pause)).await.map_err(Into::into)
     }
 
@@ -169,9 +175,7 @@ impl Intake {
     ) -> anyhow::Result<Option<()>> {
         match self.runs.commit(acts, together).await? {
             Done::Committed(_) => {
-                crashpoint!("decision_committed_not_woken");
-                self.wakes.wake(Loop::Reconcile);
-                self.wakes.wake(Loop::Deliver);
+                self.decided();
                 Ok(Some(()))
             }
             Done::Lost(claims) if claims.iter().any(|claim| matches!(claim, Claim::Delivery(..))) => Ok(Some(())),
@@ -180,6 +184,13 @@ impl Intake {
             }
             Done::Lost(_) => Ok(None),
         }
+    }
+
+    /// Wakes those who act on what was decided.
+    pub(super) fn decided(&self) {
+        crashpoint!("decision_committed_not_woken");
+        self.wakes.wake(Loop::Reconcile);
+        self.wakes.wake(Loop::Deliver);
     }
 
     async fn pull_request(
@@ -198,6 +209,9 @@ impl Intake {
                 }
                 continue;
             }
+            if self.is_closed_by_now(delivery.installation, change).await? {
+                return self.done(delivery, "the pull request is closed by now").await;
+            }
             let (facts, rows, holds) = self.pull_request_facts(delivery, change, &head).await?;
             let intents = route::pull_request(change, &facts);
             if self.carry_out((delivery, event), &head, intents, (&rows, holds)).await?.is_some() {
@@ -205,6 +219,17 @@ impl Intake {
             }
         }
         bail!("what the decision rests on changed {RACES_MAX} times in a row")
+    }
+
+    /// Whether GitHub knows of something later than this event, and that the pull request is closed: the event came late.
+    async fn is_closed_by_now(
+        &self,
+        installation: InstallationId,
+        change: &PullRequestChanged,
+    ) -> anyhow::Result<bool> {
+        let number = i64::try_from(change.number).context("a pull request's number")?;
+        let pull = self.github(installation).await.pull_request(&change.repository.name, number).await?;
+        Ok(!pull.open && pull.updated_at.is_some_and(|at| at > change.updated_at))
     }
 
     async fn pull_request_facts(
@@ -228,7 +253,12 @@ impl Intake {
         let speakers = facts::speakers(&self.store, &self.runs, head).await?;
         let people = [change.author.as_ref(), change.sender.as_ref()];
         let runs_anything = !sources.definitions.workflows.is_empty();
-        let trusted = speakers.trusted || runs_anything && facts::all_write(&github, repo, people).await?;
+        // Who sent an event that moved nothing need not be who pushed: to somebody else's fork that was perhaps nobody
+        // with write. An own fork is in its owner's hands.
+        let moved = matches!(change.action.as_str(), "opened" | "synchronize");
+        let pusher_known = moved || !change.fork || facts::is_own_fork(change);
+        let trusted =
+            speakers.trusted || runs_anything && pusher_known && facts::all_write(&github, repo, people).await?;
         let message = if runs_anything { Some(github.commit(repo, &change.head_sha).await?.message) } else { None };
         let holds = self.store.pr_holds(delivery.installation, change.repository.id, number).await?;
         let of_all = holds.iter().find(|hold| hold.workflow.is_none()).map_or(0, |hold| hold.version);
@@ -258,7 +288,11 @@ impl Intake {
             let definitions = facts::of_commit(&github, name, sha, &branch, &self.language).await?;
             let wants_paths = facts::ask_for_paths(&definitions);
             let changed = match &push.before {
-                Some(before) if wants_paths => facts::paths(github.changed_files(name, before, sha).await?),
+                Some(before) if wants_paths => match github.changed_files(name, before, sha).await {
+                    // Histories that have nothing in common cannot be compared: everything may have changed.
+                    Err(github::Error::NotFound(_)) => None,
+                    changed => facts::paths(changed?),
+                },
                 Some(_) | None => None,
             };
             let pulls = match definitions.workflows.is_empty() {
@@ -267,7 +301,12 @@ impl Intake {
             };
             let head = facts::head(delivery.installation, push.repository.id, sha);
             let speakers = facts::speakers(&self.store, &self.runs, &head).await?;
-            let open = pulls.into_iter().filter(|pull| pull.open && pull.head.sha == *sha);
+            let mut open = Vec::new();
+            for pull in pulls.into_iter().filter(|pull| pull.open && pull.head.sha == *sha) {
+                let base = pull.base.branch;
+                let counts = facts::sources(&github, name, &base, sha, &self.language).await?;
+                open.push(route::Pull { base, definitions: counts.definitions });
+            }
             let facts = Facts {
                 definitions,
                 changed,
@@ -277,7 +316,7 @@ impl Intake {
                 speakers: speakers.speaks,
                 operator: self.operator.clone(),
                 touched: None,
-                pulls: open.map(|pull| pull.base.branch).collect(),
+                pulls: open,
                 message: Some(push.message.clone()),
             };
             let intents = route::push(push, &facts);
@@ -360,7 +399,10 @@ impl Intake {
         let number = i64::try_from(change.number).context("a pull request's number")?;
         let filter = RunFilter::Pull(change.repository.id, number);
         let rows = self.store.list_runs(installation, filter, None, RUNS_MAX).await?;
-        Ok(rows.into_iter().filter(|row| row.finished_at.is_none()).map(|row| row.id).collect())
+        // What is newer than the event goes on: the event came late, and the pull request is open again.
+        let ends =
+            |row: &RunRow| row.finished_at.is_none() && row.broken.is_none() && row.source_at <= change.updated_at;
+        Ok(rows.into_iter().filter(ends).map(|row| row.id).collect())
     }
 
     async fn remember(&self, installation: InstallationId, repository: &Repository) -> anyhow::Result<()> {
@@ -413,6 +455,15 @@ fn hopeless(error: &anyhow::Error, tries: u32) -> bool {
         Some(github::Error::Uninstalled(_)) => true,
         Some(github::Error::NotFound(_)) => tries >= UNKNOWN_TRIES,
         _ => false,
+    }
+}
+
+/// Until when nothing can be asked, where that is GitHub's to say or to mend.
+fn bad_day(error: &anyhow::Error, at: Timestamp) -> Option<Timestamp> {
+    match error.downcast_ref::<github::Error>()? {
+        github::Error::RateLimited { until, .. } => Some((*until).max(at.plus(BAD_DAY_PAUSE))),
+        github::Error::Unavailable(_) => Some(at.plus(BAD_DAY_PAUSE)),
+        _ => None,
     }
 }
 

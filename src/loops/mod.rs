@@ -21,6 +21,7 @@ mod look;
 pub mod measure;
 mod obey;
 mod page;
+mod place;
 pub mod prune;
 pub mod reconcile;
 pub mod redeliver;

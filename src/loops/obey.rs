@@ -5,40 +5,24 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::answer::{Back, Told, effects, told};
 use super::facts;
-use super::intake::{Intake, RUNS_MAX};
+use super::intake::{Intake, RACES_MAX};
 use super::page::page;
-use super::runs::{Act, Answer, Decided, Together};
+use super::place::{Asker, Place, hold_writes};
+use super::runs::{Act, Answer, Decided, Done, Together};
 use super::status;
-use crate::command::reply::{self, Voice};
-use crate::command::{Actor, Approved, Command, Denied, Given, Mistake, Overrides, Person, Scope, StepName, authorize};
-use crate::engine::state::HoldKind;
+use crate::command::reply;
+use crate::command::{Actor, Approved, Command, Denied, Given, Mistake, Scope, StepName, authorize};
 use crate::github::Installation;
-use crate::ids::{CommitSha, Login, RepoId, RepoName, RunId};
+use crate::ids::{CommitSha, RepoId, RepoName};
 use crate::inbound::Event;
 use crate::inbound::event::{Account, CheckActionRequested, CheckRerequested, Commented, SuiteRerequested};
-use crate::report::Button;
-use crate::route::{Giver, Obeyed, Target, obey};
-use crate::store::{Beside, Consumed, Delivery, HoldWrite, PrHold, RunFilter};
-use crate::workflow::policy::{self, Policy};
-
-/// Where and for whom a command is obeyed.
-struct Place<'a> {
-    delivery: &'a Delivery,
-    repo: RepoId,
-    name: &'a RepoName,
-    number: Option<i64>,
-    head: CommitSha,
-    by: Login,
-    person: Person,
-    overrides: Overrides,
-    voice: Voice,
-    targets: Vec<Target>,
-    holds: Vec<PrHold>,
-}
+use crate::report::{Button, CONFIG_CHECK};
+use crate::route::{Giver, Obeyed, obey};
+use crate::store::{Beside, Claim, Consumed, Delivery};
 
 impl Intake {
     pub(super) async fn comment(&self, delivery: &Delivery, comment: &Commented) -> anyhow::Result<()> {
@@ -60,17 +44,47 @@ impl Intake {
         }
         let actor = Actor::behind(Some(author), comment.app_id);
         let is_author = comment.pull_request_author.as_ref().is_some_and(|opened| opened.id == author.id);
-        let mut place = self.place(delivery, (comment.repository.id, name), (Some(number), head), &policy).await?;
-        place.by = author.login.clone();
-        place.person = self.person(&github, &place, (actor, Some(author)), is_author).await?;
-        let outcome = self.obey_all(&place, comment.comment_id, &given).await?;
+        let asker = Asker {
+            delivery,
+            repo: (comment.repository.id, name),
+            pull: (number, head),
+            policy: &policy,
+            account: author,
+            actor,
+            is_author,
+        };
+        let outcome = self.obey_all(&github, &asker, (comment.comment_id, &given)).await?;
         self.done(delivery, &outcome).await
     }
 
-    /// Obeys the commands of a comment in order, each on its own, and stops at the first that may not be given.
-    async fn obey_all(&self, place: &Place<'_>, comment: i64, given: &[Given]) -> anyhow::Result<String> {
+    /// Obeys the commands of a comment in order, each on its own and on what the one before it left, and stops at the
+    /// first that may not be given.
+    async fn obey_all(
+        &self,
+        github: &Installation,
+        asker: &Asker<'_>,
+        (comment, given): (i64, &[Given]),
+    ) -> anyhow::Result<String> {
         let mut outcome = Vec::new();
         for one in given {
+            let (told, denied) = self.obey_line(github, asker, (comment, one)).await?;
+            outcome.push(format!("line {}: {}", one.line, if told { "obeyed" } else { "not obeyed" }));
+            if denied {
+                break;
+            }
+        }
+        Ok(outcome.join(", "))
+    }
+
+    /// Obeys one command. Whether it was obeyed, and whether that was denied.
+    async fn obey_line(
+        &self,
+        github: &Installation,
+        asker: &Asker<'_>,
+        (comment, one): (i64, &Given),
+    ) -> anyhow::Result<(bool, bool)> {
+        for _ in 0..RACES_MAX {
+            let place = self.place_of(github, asker).await?;
             let key = format!("comment:{}:{comment}:{}", place.repo, one.line);
             let back =
                 Back { repo: place.name.clone(), number: place.number, comment: Some(comment), key: key.clone() };
@@ -78,23 +92,21 @@ impl Intake {
                 Ok(command) => authorize(command, &place.person, &place.overrides).err(),
                 Err(_) => None,
             };
-            let stop = denied.is_some();
-            let told = self.obey_one(place, (&one.command, denied), one.line, (back, key)).await?;
-            outcome.push(format!("line {}: {}", one.line, if told { "obeyed" } else { "not obeyed" }));
-            if stop {
-                break;
+            if let Some(told) = self.obey_one(&place, (&one.command, denied), one.line, (back, key)).await? {
+                return Ok((told, denied.is_some()));
             }
         }
-        Ok(outcome.join(", "))
+        bail!("what the command acts on changed {RACES_MAX} times in a row")
     }
 
+    /// `None`: what it rests on has changed meanwhile, and nothing was done.
     async fn obey_one(
         &self,
         place: &Place<'_>,
         (command, denied): (&Result<Command, Mistake>, Option<Denied>),
         line: u32,
         (back, key): (Back, String),
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<bool>> {
         let voice = place.voice;
         let obeyed = match (command, denied) {
             (Err(mistake), _) => Obeyed::Cannot(voice.mistake(line, mistake)),
@@ -124,13 +136,20 @@ impl Intake {
             }
             Obeyed::Acts { events, hold } => {
                 acts = events.into_iter().map(|(run, event)| Act::new(run, event)).collect();
-                together.holds.extend(hold.and_then(|hold| hold_write(place, hold, at)));
+                together.holds.extend(hold.into_iter().flat_map(|hold| hold_writes(place, hold, at)));
                 together.answer = command.as_ref().ok().map(|command| self.answer_to(place, command, back));
                 true
             }
         };
-        self.settle(place.delivery, acts, together).await?;
-        Ok(good)
+        match self.runs.commit(acts, together).await? {
+            Done::Committed(_) => {
+                self.decided();
+                Ok(Some(good))
+            }
+            // An earlier try of this delivery did it.
+            Done::Lost(claims) if claims.iter().any(|claim| matches!(claim, Claim::Key(..))) => Ok(Some(good)),
+            Done::Lost(_) => Ok(None),
+        }
     }
 
     /// What is answered once the runs have said what they do with a command.
@@ -147,7 +166,7 @@ impl Intake {
         let mut workflows = Vec::new();
         for target in place.targets.iter().filter(|target| target.sha == place.head) {
             let at = self.clock.now();
-            if let Some(mut status) = self.runs.read(target.run, |state| status::of(state, at)).await? {
+            if let Some(mut status) = self.runs.read_newest(target.run, |state| status::of(state, at)).await? {
                 status.url = page(&self.store, self.public_url.as_ref(), target.run)?;
                 workflows.push(status);
             }
@@ -201,7 +220,7 @@ impl Intake {
             }
             Some(Button::ApproveCommit) => {
                 let command = Command::Approve(Approved::Commit(check.head_sha.clone()));
-                self.press((delivery, event), repo, &check.head_sha, (command, click.sender.as_ref())).await
+                self.press((delivery, event), repo, (&check.head_sha, None), (command, click.sender.as_ref())).await
             }
             Some(Button::ApproveStep) | None => self.done(delivery, "a button that is not in this release").await,
         }
@@ -215,6 +234,9 @@ impl Intake {
         (sha, check): (&CommitSha, Option<&str>),
         sender: Option<&Account>,
     ) -> anyhow::Result<()> {
+        if check == Some(CONFIG_CHECK) {
+            return self.done(cause.0, "workflow files are looked at with each push").await;
+        }
         let command = match check.and_then(|name| name.split_once(" / ")) {
             Some((workflow, step)) => {
                 let named = StepName { workflow: workflow.parse().ok(), step: step.parse().context("a step's name")? };
@@ -222,164 +244,43 @@ impl Intake {
             }
             None => Command::Retry { steps: Vec::new(), scope: Scope::Chosen },
         };
-        self.press(cause, repo, sha, (command, sender)).await
+        // The check of a workflow speaks for that workflow alone.
+        let only = check.filter(|name| !name.contains(" / "));
+        self.press(cause, repo, (sha, only), (command, sender)).await
     }
 
-    /// Obeys what a click asks for, on the commit of its check.
+    /// Obeys what a click asks for, on the commit of its check, for the runs of one workflow or of all.
     async fn press(
         &self,
         (delivery, event): (&Delivery, &Event),
         (repo, name): (RepoId, &RepoName),
-        sha: &CommitSha,
+        (sha, only): (&CommitSha, Option<&str>),
         (command, sender): (Command, Option<&Account>),
     ) -> anyhow::Result<()> {
         let Some(sender) = sender else { return self.done(delivery, "whoever pressed it is gone").await };
         let github = self.github(delivery.installation).await;
         let default = github.repository(name).await?.default_branch;
         let policy = facts::sources(&github, name, &default, sha, &self.language).await?.definitions.policy;
-        let mut place = self.place(delivery, (repo, name), (None, sha.clone()), &policy).await?;
-        let (number, author) = self.pull_of(&place).await?;
-        place.number = number;
-        place.by = sender.login.clone();
-        if let Some(number) = number {
-            // A button trusts the commit that its check is on, and that one has to be the head still.
-            place.head = github.pull_request(name, number).await?.head.sha;
-        }
-        let is_author = author.as_ref() == Some(&sender.login);
-        place.person =
-            self.person(&github, &place, (Actor::behind(Some(sender), None), Some(sender)), is_author).await?;
-        let denied = authorize(&command, &place.person, &place.overrides).err();
         let key = super::intake::key_of(&event.meaning().unwrap_or_else(|| delivery.guid.clone()));
-        let back = Back { repo: name.clone(), number, comment: None, key: key.clone() };
-        let good = self.obey_one(&place, (&Ok(command), denied), 0, (back, key)).await?;
-        self.done(delivery, if good { "obeyed" } else { "not obeyed" }).await
-    }
-
-    /// The pull request of a commit's runs, and who opened it.
-    async fn pull_of(&self, place: &Place<'_>) -> anyhow::Result<(Option<i64>, Option<Login>)> {
-        for target in &place.targets {
-            let seen = self.runs.read(target.run, |state| {
-                let birth = state.birth.as_ref()?;
-                let crate::engine::state::Trigger::PullRequest(number) = birth.trigger else { return None };
-                let scope: serde_json::Value = serde_json::from_str(&birth.scope).ok()?;
-                let author = scope.pointer("/pr/author").and_then(|author| author.as_str()?.parse().ok());
-                Some((i64::try_from(number).ok()?, author))
-            });
-            if let Some(Some((number, author))) = seen.await? {
-                return Ok((Some(number), author));
+        for _ in 0..RACES_MAX {
+            let mut place = self.place(delivery, (repo, name), (None, sha.clone()), &policy).await?;
+            let (number, author) = self.pull_of(&place).await?;
+            place.number = number;
+            place.by = sender.login.clone();
+            place.targets.retain(|target| only.is_none_or(|only| target.workflow.as_str() == only));
+            if let Some(number) = number {
+                // A button trusts the commit that its check is on, and that one has to be the head still.
+                place.head = github.pull_request(name, number).await?.head.sha;
+            }
+            let is_author = author.as_ref() == Some(&sender.login);
+            place.person =
+                self.person(&github, &place, (Actor::behind(Some(sender), None), Some(sender)), is_author).await?;
+            let denied = authorize(&command, &place.person, &place.overrides).err();
+            let back = Back { repo: name.clone(), number, comment: None, key: key.clone() };
+            if let Some(good) = self.obey_one(&place, (&Ok(command.clone()), denied), 0, (back, key.clone())).await? {
+                return self.done(delivery, if good { "obeyed" } else { "not obeyed" }).await;
             }
         }
-        Ok((None, None))
-    }
-
-    async fn person(
-        &self,
-        github: &Installation,
-        place: &Place<'_>,
-        (actor, account): (Actor, Option<&Account>),
-        is_author: bool,
-    ) -> anyhow::Result<Person> {
-        let permission = facts::permission(github, place.name, account).await?;
-        let here = place.targets.iter().filter(|target| target.sha == place.head);
-        let commit_trusted = here.clone().next().is_some() && here.into_iter().all(|target| !target.untrusted);
-        Ok(Person { actor, permission, is_author, commit_trusted })
-    }
-
-    async fn place<'a>(
-        &self,
-        delivery: &'a Delivery,
-        (repo, name): (RepoId, &'a RepoName),
-        (number, head): (Option<i64>, CommitSha),
-        policy: &Policy,
-    ) -> anyhow::Result<Place<'a>> {
-        let installation = delivery.installation;
-        let filter = match number {
-            Some(number) => RunFilter::Pull(repo, number),
-            None => RunFilter::Head(repo, head.clone()),
-        };
-        let mut ids: Vec<RunId> = Vec::new();
-        for row in self.store.list_runs(installation, filter, None, RUNS_MAX).await? {
-            if row.finished_at.is_none() || row.sha == head {
-                ids.push(row.id);
-            }
-        }
-        let speaking = facts::speakers(&self.store, &self.runs, &facts::head(installation, repo, &head)).await?;
-        let speaks = |run: &RunId| speaking.speaks.values().any(|speaks| speaks.run.is_some_and(|(id, _)| id == *run));
-        let mut targets = Vec::new();
-        for run in ids {
-            let target = self.runs.read(run, |state| target(run, state)).await?.flatten();
-            targets.extend(target.filter(|target| facts::is_live(target.phase) || speaks(&run)));
-        }
-        let holds = match number {
-            Some(number) => self.store.pr_holds(installation, repo, number).await?,
-            None => Vec::new(),
-        };
-        Ok(Place {
-            delivery,
-            repo,
-            name,
-            number,
-            head,
-            by: "ghost".parse()?,
-            person: Person { actor: Actor::Bot, permission: None, is_author: false, commit_trusted: false },
-            overrides: overrides(policy),
-            voice: Voice { bare: policy.bare_commands },
-            targets,
-            holds,
-        })
-    }
-}
-
-fn target(run: RunId, state: &crate::engine::RunState) -> Option<Target> {
-    Some(Target {
-        run,
-        workflow: state.plan.workflow.clone(),
-        sha: state.birth.as_ref()?.sha.clone(),
-        phase: state.phase,
-        untrusted: !facts::is_trusted(state),
-        paused: state.holds.contains_key(&HoldKind::Pause),
-        left_over: state.holds.contains_key(&HoldKind::Recovery),
-        steps: state.steps.iter().filter(|step| !step.retired).map(|step| step.key.clone()).collect(),
-    })
-}
-
-fn hold_write(
-    place: &Place<'_>,
-    (workflow, held, why): (Option<crate::ids::WorkflowId>, bool, String),
-    at: crate::time::Timestamp,
-) -> Option<HoldWrite> {
-    let known = place.holds.iter().find(|hold| hold.workflow == workflow);
-    Some(HoldWrite {
-        installation: place.delivery.installation,
-        repo: place.repo,
-        number: place.number?,
-        workflow,
-        expect: known.map_or(0, |hold| hold.version),
-        held,
-        actor: place.by.to_string(),
-        why,
-        at,
-    })
-}
-
-fn overrides(policy: &Policy) -> Overrides {
-    let named = |(verb, permission): (&String, &policy::Permission)| {
-        Some((crate::command::Verb::named(verb)?, granted(*permission)))
-    };
-    Overrides {
-        needs: policy.commands.iter().filter_map(named).collect(),
-        apps: policy.trusted_apps.iter().copied().collect(),
-    }
-}
-
-/// The policy's word for a permission in the words of commands.
-fn granted(permission: policy::Permission) -> crate::command::Permission {
-    use crate::command::Permission as Has;
-    match permission {
-        policy::Permission::Read => Has::Read,
-        policy::Permission::Triage => Has::Triage,
-        policy::Permission::Write => Has::Write,
-        policy::Permission::Maintain => Has::Maintain,
-        policy::Permission::Admin => Has::Admin,
+        bail!("what the button acts on changed {RACES_MAX} times in a row")
     }
 }

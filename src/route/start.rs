@@ -82,9 +82,13 @@ pub fn push(push: &Pushed, facts: &Facts) -> Vec<Intent> {
     };
     let subject = Subject::Push { reference: &reference, paths: facts.changed.as_deref() };
     decide(&happened, facts, |workflow| {
-        let wanted_by_pull = facts.pulls.iter().any(|base| {
-            let subject = Subject::PullRequest { action: "synchronize", base, paths: None };
-            matches(&workflow.triggers, &subject) == Verdict::Run
+        // By the definitions that count there: a branch that brings a workflow does not give way to a pull request that
+        // does not know it yet.
+        let wanted_by_pull = facts.pulls.iter().any(|pull| {
+            let subject = Subject::PullRequest { action: "synchronize", base: &pull.base, paths: None };
+            let counts = pull.definitions.workflows.get(&workflow.plan.workflow);
+            let counts = counts.and_then(|definition| definition.workflow.as_ref().ok());
+            counts.is_some_and(|workflow| matches(&workflow.triggers, &subject) == Verdict::Run)
         });
         if wanted_by_pull { Verdict::NoTrigger } else { matches(&workflow.triggers, &subject) }
     })
@@ -167,14 +171,13 @@ fn start(
 }
 
 /// Whether a run in this phase makes room for a new one on the same commit: it was cancelled, as by closing a pull
-/// request that is open again.
+/// request that is open again, or is about to be.
 fn may_start_anew(phase: RunPhase) -> bool {
     match phase {
-        RunPhase::Ended(RunOutcome::Cancelled | RunOutcome::Superseded | RunOutcome::Dropped) => true,
-        RunPhase::Asking | RunPhase::Running | RunPhase::Stopping(_) => false,
-        RunPhase::Ended(RunOutcome::Success | RunOutcome::Failure | RunOutcome::TimedOut | RunOutcome::HandedOver) => {
-            false
+        RunPhase::Stopping(outcome) | RunPhase::Ended(outcome) => {
+            matches!(outcome, RunOutcome::Cancelled | RunOutcome::Superseded | RunOutcome::Dropped)
         }
+        RunPhase::Asking | RunPhase::Running => false,
     }
 }
 

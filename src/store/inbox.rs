@@ -217,6 +217,15 @@ impl Store {
         on!(self, tx inbox::failed((installation, &lane, id), &reason, due_at.0))
     }
 
+    /// Lets a lane wait, for no fault of its delivery: no try is counted.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delivery_waits(&self, delivery: &Delivery, due_at: Timestamp) -> Result<(), Error> {
+        let (installation, lane) = (delivery.installation, delivery.lane.clone());
+        on!(self, inbox::lane_due(installation, &lane, due_at.0))
+    }
+
     /// Puts a parked delivery back into its lane.
     ///
     /// # Errors

@@ -147,7 +147,13 @@ pub(in crate::store) async fn body(conn: &mut Conn, installation: InstallationId
     Ok(parts.concat())
 }
 
-async fn lane_due(conn: &mut Conn, installation: InstallationId, lane: &Lane, due_at: i64) -> Result<(), Error> {
+/// A claimed lane is due at another time.
+pub(in crate::store) async fn lane_due(
+    conn: &mut Conn,
+    installation: InstallationId,
+    lane: &Lane,
+    due_at: i64,
+) -> Result<(), Error> {
     let sql = sql!(LANE_DUE, due_at, installation.0, lane.repo.0, &lane.name, column::signed(lane.epoch));
     run(conn, sql).await.map(drop)
 }
