@@ -64,7 +64,6 @@ impl Dispatch {
     /// One look at an agent's queue; true when another replica was faster and it is worth another look.
     async fn admit(&self, agent: &AgentName) -> anyhow::Result<bool> {
         let queued = self.store.queued_attempts(agent.clone(), self.clock.now(), WINDOW).await?;
-        let queued: Vec<AttemptRow> = queued.into_iter().filter(|row| !row.stop).collect();
         if queued.is_empty() {
             return Ok(false);
         }

@@ -22,6 +22,7 @@ super::on_each!(
     sealed_and_plain_runs_lie_side_by_side,
     the_rows_of_a_transition_can_be_read,
     a_held_attempt_cannot_be_claimed,
+    what_shall_stop_keeps_nobody_out_of_the_queue,
     a_caller_that_left_changes_nothing,
 );
 
@@ -269,6 +270,19 @@ async fn a_held_attempt_cannot_be_claimed(world: World) {
     assert!(matches!(door.commit(claim(4)).await.unwrap(), Verdict::Lost(_)));
     assert!(store.attempt_sent(build.clone(), 2, "task", "http://agent").await.unwrap());
     assert!(!store.attempt_sent(build, 1, "task", "http://agent").await.unwrap(), "an old epoch is fenced");
+}
+
+async fn what_shall_stop_keeps_nobody_out_of_the_queue(world: World) {
+    let (door, store) = (world.door(), &world.store);
+    let mut first = step(run_id(1), 0);
+    first.attempts = vec![insert("build", None), insert("lint", None)];
+    door.commit(first.into()).await.unwrap();
+    let next = async || store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 1).await.unwrap().remove(0).id;
+    let stopped = next().await;
+    let mut stop = step(run_id(1), 1);
+    stop.attempts.push(AttemptWrite::Stop { step: stopped.step.clone(), number: 1 });
+    door.commit(stop.into()).await.unwrap();
+    assert_ne!(next().await, stopped);
 }
 
 async fn the_rows_of_a_transition_can_be_read(world: World) {
