@@ -227,7 +227,7 @@ impl Sender {
                     picked.answered();
                     return self.end(row, said(&row.id, words, kind)).await;
                 }
-                Sent::Refused(failure) => return self.refused(row, &picked, failure).await,
+                Sent::Refused(failure) | Sent::Unusable(failure) => return self.refused(row, &picked, failure).await,
                 Sent::Unclear { why } => {
                     picked.failed(&why);
                     match self.listed(&picked, &row.id).await {
