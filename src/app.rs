@@ -265,7 +265,7 @@ impl Parts {
             sender,
             wakes: self.wakes.clone(),
             status: self.status.clone(),
-            periods: PERIODS.into_iter().collect(),
+            periods: MUST_RETURN.map(|which| (which, period(which))).into(),
         }
     }
 
@@ -441,6 +441,10 @@ const PERIODS: [(Loop, Duration); 12] = [
     (Loop::Measure, Duration::from_secs(10)),
     (Loop::Sweep, Duration::from_secs(60)),
 ];
+
+/// Loops that wait for nobody but the database: one of them that does not come back hangs, and others shall have our
+/// work. The others wait for GitHub or agents, which may take long while all is well; pruning may have much to delete.
+const MUST_RETURN: [Loop; 6] = [Loop::Advance, Loop::Admit, Loop::Dispatch, Loop::Watch, Loop::Measure, Loop::Sweep];
 
 fn period(which: Loop) -> Duration {
     PERIODS.iter().find(|(of, _)| *of == which).map_or(Duration::from_secs(1), |(_, period)| *period)

@@ -86,7 +86,7 @@ pub struct Beat {
     pub wakes: Wakes,
     /// What is known of the loops.
     pub status: Status,
-    /// The loops that must come back, with their periods.
+    /// The loops that must come back, with their periods: those that wait for nobody outside.
     pub periods: BTreeMap<Loop, Duration>,
 }
 
