@@ -250,6 +250,7 @@ impl Parts {
             wakes: self.wakes.clone(),
             me: self.replica,
             stop: self.stop.clone(),
+            tasks: self.tasks.clone(),
         }))
     }
 
@@ -352,6 +353,7 @@ impl Parts {
             wakes: self.wakes.clone(),
             clock: clock.clone(),
             me: self.replica,
+            tasks: self.tasks.clone(),
         };
         let prune = Prune { store: store.clone(), clock: clock.clone(), retention: limits.retention };
         let health = Health { registry: self.registry.clone() };

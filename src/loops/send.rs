@@ -59,6 +59,8 @@ pub struct Parts {
     pub me: Incarnation,
     /// Ends the waiting; what is under way is finished.
     pub stop: CancellationToken,
+    /// Knows what is under way.
+    pub tasks: TaskTracker,
 }
 
 /// Sends attempts. Cheap to clone.
@@ -69,7 +71,6 @@ struct Inner {
     parts: Parts,
     endings: Endings,
     slots: Arc<Semaphore>,
-    works: TaskTracker,
     /// Attempts that somebody here is at.
     at_work: Mutex<BTreeSet<AttemptId>>,
 }
@@ -96,7 +97,7 @@ impl Sender {
     pub fn new(parts: Parts) -> Self {
         let endings = Endings::new(parts.store.clone(), parts.runs.clone());
         let slots = Arc::new(Semaphore::new(SENDS_MAX));
-        Self(Arc::new(Inner { parts, endings, slots, works: TaskTracker::new(), at_work: Mutex::default() }))
+        Self(Arc::new(Inner { parts, endings, slots, at_work: Mutex::default() }))
     }
 
     /// Sends every attempt that starts on this replica, until the service stops.
@@ -107,12 +108,6 @@ impl Sender {
             let Ok(slot) = self.0.slots.clone().acquire_owned().await else { return };
             self.spawn(at_work, slot, Some(token), Heard::Never);
         }
-    }
-
-    /// Waits until nothing is under way any more.
-    pub async fn finished(&self) {
-        self.0.works.close();
-        self.0.works.wait().await;
     }
 
     /// Whether somebody here is at an attempt.
@@ -137,7 +132,7 @@ impl Sender {
         }
         self.resume(row.id.clone());
         let this = self.clone();
-        self.0.works.spawn(async move {
+        self.0.parts.tasks.spawn(async move {
             if this.0.parts.stop.run_until_cancelled(tokio::time::sleep(lease)).await.is_some() {
                 this.cancel_strays(&row).await;
             }
@@ -151,7 +146,7 @@ impl Sender {
     }
 
     fn spawn(&self, at_work: AtWork, slot: OwnedSemaphorePermit, token: Option<[u8; 32]>, heard: Heard) {
-        self.0.works.spawn(async move {
+        self.0.parts.tasks.spawn(async move {
             let AtWork(this, attempt) = &at_work;
             if let Err(error) = this.send(attempt, token, heard).await {
                 // The row says that it was not sent: the watcher finds it and looks again.
