@@ -250,6 +250,7 @@ impl Parts {
             wakes: self.wakes.clone(),
             me: self.replica,
             stop: self.stop.clone(),
+            tasks: self.tasks.clone(),
         }))
     }
 
@@ -265,7 +266,7 @@ impl Parts {
             sender,
             wakes: self.wakes.clone(),
             status: self.status.clone(),
-            periods: PERIODS.into_iter().collect(),
+            periods: MUST_RETURN.map(|which| (which, period(which))).into(),
         }
     }
 
@@ -352,6 +353,7 @@ impl Parts {
             wakes: self.wakes.clone(),
             clock: clock.clone(),
             me: self.replica,
+            tasks: self.tasks.clone(),
         };
         let prune = Prune { store: store.clone(), clock: clock.clone(), retention: limits.retention };
         let health = Health { registry: self.registry.clone() };
@@ -441,6 +443,10 @@ const PERIODS: [(Loop, Duration); 12] = [
     (Loop::Measure, Duration::from_secs(10)),
     (Loop::Sweep, Duration::from_secs(60)),
 ];
+
+/// Loops that wait for nobody but the database: one of them that does not come back hangs, and others shall have our
+/// work. The others wait for GitHub or agents, which may take long while all is well; pruning may have much to delete.
+const MUST_RETURN: [Loop; 6] = [Loop::Advance, Loop::Admit, Loop::Dispatch, Loop::Watch, Loop::Measure, Loop::Sweep];
 
 fn period(which: Loop) -> Duration {
     PERIODS.iter().find(|(of, _)| *of == which).map_or(Duration::from_secs(1), |(_, period)| *period)

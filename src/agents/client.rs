@@ -29,6 +29,8 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 const LISTED_TASKS_MAX: usize = 50;
 /// Bytes of an agent's words in an error of ours.
 const WORDS_BYTES_MAX: usize = 300;
+/// Characters of the id of a task: no column of ours holds more.
+const TASK_ID_CHARS_MAX: usize = 255;
 /// The longest wait that we believe, in seconds.
 const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 60 * 60;
 
@@ -51,6 +53,8 @@ pub enum Sent {
     Message(String),
     /// Certainly nothing was started.
     Refused(Failure),
+    /// A task was made that nobody can ask for: its answer cannot be used.
+    Unusable(Failure),
     /// Something may have been started: list the context.
     Unclear {
         /// Why nothing is known.
@@ -112,7 +116,7 @@ impl Client {
         if let Some(task) = result.get("task") {
             return match read_task(task) {
                 Ok(task) => Sent::Task(Box::new(task)),
-                Err(why) => Sent::Unclear { why },
+                Err(why) => Sent::Unusable(bad_output(&why)),
             };
         }
         match result.get("message").map(Message::deserialize) {
@@ -326,7 +330,11 @@ fn bad_output(why: &str) -> Failure {
 
 fn read_task(value: &Value) -> Result<TaskSnapshot, String> {
     let task: TaskSnapshot = serde_json::from_value(value.clone()).map_err(|error| format!("its task: {error}"))?;
-    if task.id.is_empty() { Err("its task has no id".to_owned()) } else { Ok(task) }
+    match task.id.chars().count() {
+        0 => Err("its task has no id".to_owned()),
+        1..=TASK_ID_CHARS_MAX => Ok(task),
+        chars => Err(format!("the id of its task has {chars} characters, more than {TASK_ID_CHARS_MAX}")),
+    }
 }
 
 /// Sends a request and reads its body, at most [`BODY_BYTES_MAX`] of it.

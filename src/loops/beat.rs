@@ -86,15 +86,15 @@ pub struct Beat {
     pub wakes: Wakes,
     /// What is known of the loops.
     pub status: Status,
-    /// The loops that must come back, with their periods.
+    /// The loops that must come back, with their periods: those that wait for nobody outside.
     pub periods: BTreeMap<Loop, Duration>,
 }
 
 impl Beat {
-    /// One beat; then whatever fell to us is taken over.
+    /// One beat; then whatever fell to us is taken over, as far as that goes.
     ///
     /// # Errors
-    /// When the database does not answer, or a loop hangs: then others shall have our work.
+    /// When the database does not take the beat, or a loop hangs: then others shall have our work.
     pub async fn tick(&self) -> anyhow::Result<Next> {
         if let Some(which) = self.hanging() {
             error!(loop.name = which.name(), "a loop hangs; without a beat the other replicas take over");
@@ -107,10 +107,19 @@ impl Beat {
         }
         self.fence.heard(before);
         crashpoint!("beat_shown_nothing_taken_over");
-        self.take_over().await?;
-        let lease = self.interval * LEASE_BEATS;
-        tickets::sweep(&self.store, &self.runs, self.store.now().await?.minus(lease)).await?;
+        // We live, and that is said: what others left behind can wait for the next beat.
+        if let Err(error) = self.take_over().await {
+            error!(error = format!("{error:#}"), "what fell to us could not be taken over; it is tried again");
+        }
+        if let Err(error) = self.sweep().await {
+            error!(error = format!("{error:#}"), "old tickets could not be looked through; it is tried again");
+        }
         Ok(Next::Period)
+    }
+
+    async fn sweep(&self) -> anyhow::Result<()> {
+        let before = self.store.now().await?.minus(self.interval * LEASE_BEATS);
+        tickets::sweep(&self.store, &self.runs, before).await
     }
 
     /// Leaves the list, at the end: nobody waits a lease for us.

@@ -49,20 +49,21 @@ impl Dispatch {
     /// # Errors
     /// When the database does not answer.
     pub async fn tick(&self) -> anyhow::Result<Next> {
-        let mut more = false;
+        let mut looked = Vec::new();
         for agent in self.store.queued_agents().await? {
             if self.fence.is_up() {
-                return Ok(Next::Period);
+                break;
             }
-            more |= self.admit(&agent).await.with_context(|| format!("the queue of {agent}"))?;
+            looked.push(self.admit(&agent).await.with_context(|| format!("the queue of {agent}")));
         }
+        // One queue's trouble is not the others': all are looked at before the first error is.
+        let more = looked.into_iter().collect::<anyhow::Result<Vec<bool>>>()?.contains(&true);
         Ok(if more { Next::Again } else { Next::Period })
     }
 
     /// One look at an agent's queue; true when another replica was faster and it is worth another look.
     async fn admit(&self, agent: &AgentName) -> anyhow::Result<bool> {
         let queued = self.store.queued_attempts(agent.clone(), self.clock.now(), WINDOW).await?;
-        let queued: Vec<AttemptRow> = queued.into_iter().filter(|row| !row.stop).collect();
         if queued.is_empty() {
             return Ok(false);
         }

@@ -22,8 +22,8 @@ use crate::ids::{AgentName, AttemptId, InstallationId, RunId, random_bytes};
 use crate::metrics::Metrics;
 use crate::report::dirty;
 use crate::store::{
-    Beside, Bundle, Claim, Consumed, DirtyCheck, Door, EffectWrite, GateWrite, HeadWrite, HoldWrite, Incarnation,
-    PlanHash, Store, Verdict,
+    Beside, Bundle, Claim, Consumed, DirtyCheck, Door, EffectWrite, Error, GateWrite, HeadWrite, HoldWrite,
+    Incarnation, PlanHash, Store, Verdict,
 };
 use crate::time::{Clock, Timestamp};
 use crate::wake::{Loop, Wakes};
@@ -391,19 +391,25 @@ impl Runs {
         slot.lock_owned().await
     }
 
-    /// Loads a run: its checkpoint, if that can be read, and the journal behind it.
+    /// Loads a run: its checkpoint, if that can be read, and the journal behind it. What cannot be read is this run's
+    /// trouble and nobody else's: it is [`Broken`].
     async fn load(&self, run: RunId) -> anyhow::Result<Option<Cached>> {
-        let Some(loaded) = self.0.store.load_run(run).await? else { return Ok(None) };
+        let unreadable = |why: String| Broken { run, why };
+        let sorted = |error: Error| match error {
+            Error::Unreadable { .. } => unreadable(error.to_string()).into(),
+            error => anyhow::Error::from(error),
+        };
+        let Some(loaded) = self.0.store.load_run(run).await.map_err(sorted)? else { return Ok(None) };
         if let Some(why) = &loaded.row.broken {
-            return Err(Broken { run, why: why.clone() }.into());
+            return Err(unreadable(why.clone()).into());
         }
-        let body = self.0.store.plan(run.installation, loaded.row.plan).await?;
-        let body = body.with_context(|| format!("the plan of run {run} is missing"))?;
-        let plan: Arc<Plan> = Arc::new(serde_json::from_slice(&body).context("the plan of a run")?);
+        let body = self.0.store.plan(run.installation, loaded.row.plan).await.map_err(sorted)?;
+        let body = body.ok_or_else(|| unreadable("its plan is missing".to_owned()))?;
+        let plan = serde_json::from_slice(&body).map_err(|error| unreadable(format!("its plan: {error}")))?;
+        let plan: Arc<Plan> = Arc::new(plan);
         let tail: usize = loaded.tail.iter().map(|event| event.body.len()).sum();
         let checkpoint = loaded.checkpoint.as_ref().map_or(0, |(_, body)| body.len());
         let folded = catch_unwind(AssertUnwindSafe(|| fold(run, plan, &loaded)));
-        let unreadable = |why: String| Broken { run, why };
         let state = folded.map_err(|_| unreadable("folding its journal panicked".to_owned()))?.map_err(unreadable)?;
         Ok(Some(Cached { state, plan: loaded.row.plan, tail, checkpoint }))
     }

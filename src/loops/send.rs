@@ -59,6 +59,8 @@ pub struct Parts {
     pub me: Incarnation,
     /// Ends the waiting; what is under way is finished.
     pub stop: CancellationToken,
+    /// Knows what is under way.
+    pub tasks: TaskTracker,
 }
 
 /// Sends attempts. Cheap to clone.
@@ -69,7 +71,6 @@ struct Inner {
     parts: Parts,
     endings: Endings,
     slots: Arc<Semaphore>,
-    works: TaskTracker,
     /// Attempts that somebody here is at.
     at_work: Mutex<BTreeSet<AttemptId>>,
 }
@@ -96,7 +97,7 @@ impl Sender {
     pub fn new(parts: Parts) -> Self {
         let endings = Endings::new(parts.store.clone(), parts.runs.clone());
         let slots = Arc::new(Semaphore::new(SENDS_MAX));
-        Self(Arc::new(Inner { parts, endings, slots, works: TaskTracker::new(), at_work: Mutex::default() }))
+        Self(Arc::new(Inner { parts, endings, slots, at_work: Mutex::default() }))
     }
 
     /// Sends every attempt that starts on this replica, until the service stops.
@@ -107,12 +108,6 @@ impl Sender {
             let Ok(slot) = self.0.slots.clone().acquire_owned().await else { return };
             self.spawn(at_work, slot, Some(token), Heard::Never);
         }
-    }
-
-    /// Waits until nothing is under way any more.
-    pub async fn finished(&self) {
-        self.0.works.close();
-        self.0.works.wait().await;
     }
 
     /// Whether somebody here is at an attempt.
@@ -137,7 +132,7 @@ impl Sender {
         }
         self.resume(row.id.clone());
         let this = self.clone();
-        self.0.works.spawn(async move {
+        self.0.parts.tasks.spawn(async move {
             if this.0.parts.stop.run_until_cancelled(tokio::time::sleep(lease)).await.is_some() {
                 this.cancel_strays(&row).await;
             }
@@ -151,7 +146,7 @@ impl Sender {
     }
 
     fn spawn(&self, at_work: AtWork, slot: OwnedSemaphorePermit, token: Option<[u8; 32]>, heard: Heard) {
-        self.0.works.spawn(async move {
+        self.0.parts.tasks.spawn(async move {
             let AtWork(this, attempt) = &at_work;
             if let Err(error) = this.send(attempt, token, heard).await {
                 // The row says that it was not sent: the watcher finds it and looks again.
@@ -165,10 +160,13 @@ impl Sender {
         let Parts { runs, fence, .. } = &self.0.parts;
         let ours = self.row(attempt).await?.filter(|row| row.owner == Some(self.0.parts.me) && row.task.is_none());
         let Some(row) = ours.filter(|_| !fence.is_up()) else { return Ok(()) };
-        if heard == Heard::Perhaps
-            && let Some((picked, tasks)) = self.find(&row.agent, attempt).await.into_iter().next()
-        {
-            return self.adopt(&row, &picked, tasks).await;
+        if heard == Heard::Perhaps {
+            let Some(found) = self.find(&row.agent, attempt).await else {
+                return self.unknown(&row, "the agent does not list its tasks").await;
+            };
+            if let Some((picked, tasks)) = found.into_iter().next() {
+                return self.adopt(&row, &picked, tasks).await;
+            }
         }
         if row.stop {
             return self.end(&row, Ending::bare(AttemptResult::Stopped)).await;
@@ -227,18 +225,31 @@ impl Sender {
                     picked.answered();
                     return self.end(row, said(&row.id, words, kind)).await;
                 }
-                Sent::Refused(failure) => return self.refused(row, &picked, failure).await,
+                Sent::Refused(failure) | Sent::Unusable(failure) => return self.refused(row, &picked, failure).await,
                 Sent::Unclear { why } => {
                     picked.failed(&why);
                     match self.listed(&picked, &row.id).await {
                         Some(tasks) if tasks.is_empty() => last = why,
                         Some(tasks) => return self.adopt(row, &picked, tasks).await,
-                        None => return self.end(row, transient(format!("nobody knows whether it began: {why}"))).await,
+                        None => return self.unknown(row, &why).await,
                     }
                 }
             }
         }
         self.end(row, transient(format!("the agent gives no clear answer: {last}"))).await
+    }
+
+    /// Nobody knows whether an agent has it. It is not sent again, for that might be twice: whoever comes after us asks
+    /// once more, or, when it was the agent that kept silent, this attempt is over.
+    async fn unknown(&self, row: &AttemptRow, why: &str) -> anyhow::Result<()> {
+        if self.0.parts.stop.is_cancelled() || self.0.parts.fence.is_up() {
+            return Ok(());
+        }
+        let ending = match row.stop {
+            true => Ending::bare(AttemptResult::Fenced),
+            false => transient(format!("nobody knows whether it began: {why}")),
+        };
+        self.end(row, ending).await
     }
 
     async fn refused(&self, row: &AttemptRow, picked: &Picked, failure: Failure) -> anyhow::Result<()> {
@@ -303,21 +314,29 @@ impl Sender {
             Ok(Some(_)) => return,
             Err(error) => return warn!(attempt.id = %row.id, error = format!("{error:#}"), "strays are not looked for"),
         };
-        for (picked, tasks) in self.find(&row.agent, &row.id).await {
+        for (picked, tasks) in self.find(&row.agent, &row.id).await.unwrap_or_default() {
             self.cancel(&picked, tasks.into_iter().filter(|task| known.as_ref() != Some(&task.id))).await;
         }
     }
 
-    /// Every endpoint of an agent that knows an attempt, with its tasks.
-    async fn find(&self, agent: &AgentName, attempt: &AttemptId) -> Vec<(Picked, Vec<TaskSnapshot>)> {
+    /// Every endpoint of an agent that knows an attempt, with its tasks; nothing when none does and one did not say.
+    async fn find(&self, agent: &AgentName, attempt: &AttemptId) -> Option<Vec<(Picked, Vec<TaskSnapshot>)>> {
         let registry = &self.0.parts.registry;
         let endpoints = registry.endpoints().filter(|endpoint| endpoint.agent() == agent);
         let picked: Vec<Picked> = endpoints.filter_map(|endpoint| registry.at(agent, endpoint.url())).collect();
         let found = picked.into_iter().map(|picked| async move {
-            let tasks = self.listed(&picked, attempt).await.unwrap_or_default();
+            let tasks = self.listed(&picked, attempt).await;
             (picked, tasks)
         });
-        join_all(found).await.into_iter().filter(|(_, tasks)| !tasks.is_empty()).collect()
+        let (mut known, mut silent) = (Vec::new(), false);
+        for (picked, tasks) in join_all(found).await {
+            match tasks {
+                Some(tasks) if tasks.is_empty() => {}
+                Some(tasks) => known.push((picked, tasks)),
+                None => silent = true,
+            }
+        }
+        (!silent || !known.is_empty()).then_some(known)
     }
 
     /// The tasks of an attempt at an endpoint; nothing when it does not say.

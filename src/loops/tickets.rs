@@ -4,7 +4,7 @@
 //! whoever stops in between leaves one behind. Nobody acts on a ticket that somebody else took; what was left behind is
 //! swept up when it is older than a lease. So a limit is under-used for a lease at most, and never exceeded.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::runs::{Broken, Runs};
 use crate::engine::state::SeatState;
@@ -29,14 +29,23 @@ pub(super) fn give_slot(agent: &AgentName, attempt: &AttemptId) -> GateWrite {
 /// Deletes the tickets taken before `before` that nobody holds any more.
 pub(super) async fn sweep(store: &Store, runs: &Runs, before: Timestamp) -> anyhow::Result<()> {
     for ticket in store.old_tickets(SERVICE, before).await? {
-        let held = match ticket.gate.name.starts_with(SLOT) {
-            true => attempt_works(store, &ticket).await?,
-            false => run_holds(runs, &ticket).await?,
-        };
-        if !held {
-            info!(gate = ticket.gate.name, holder = ticket.holder, "a ticket that nobody holds is gone");
-            store.drop_ticket(ticket.gate, &ticket.holder).await?;
+        // One ticket's trouble is not the others'.
+        if let Err(error) = look(store, runs, &ticket).await {
+            let TicketRow { gate, holder, .. } = ticket;
+            warn!(gate = gate.name, holder, error = format!("{error:#}"), "nobody knows whether a ticket is held");
         }
+    }
+    Ok(())
+}
+
+async fn look(store: &Store, runs: &Runs, ticket: &TicketRow) -> anyhow::Result<()> {
+    let held = match ticket.gate.name.starts_with(SLOT) {
+        true => attempt_works(store, ticket).await?,
+        false => run_holds(runs, ticket).await?,
+    };
+    if !held {
+        info!(gate = ticket.gate.name, holder = ticket.holder, "a ticket that nobody holds is gone");
+        store.drop_ticket(ticket.gate.clone(), &ticket.holder).await?;
     }
     Ok(())
 }

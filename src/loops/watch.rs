@@ -59,6 +59,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Who we are.
     pub me: Incarnation,
+    /// Knows which looks are under way.
+    pub tasks: TaskTracker,
 }
 
 /// The loop.
@@ -74,7 +76,7 @@ pub struct Watch {
     callbacks: Mutex<mpsc::Receiver<AttemptId>>,
     table: Arc<Mutex<Table>>,
     slots: Arc<Semaphore>,
-    works: TaskTracker,
+    tasks: TaskTracker,
 }
 
 #[derive(Default)]
@@ -100,7 +102,7 @@ impl Watch {
     /// A watcher that looks at once at what `callbacks` names.
     #[must_use]
     pub fn new(parts: Parts, callbacks: mpsc::Receiver<AttemptId>) -> Self {
-        let Parts { store, runs, registry, sender, live, fence, wakes, clock, me } = parts;
+        let Parts { store, runs, registry, sender, live, fence, wakes, clock, me, tasks } = parts;
         let looker = Looker::new((store.clone(), runs), registry, live.clone(), (fence.clone(), clock.clone()));
         Self {
             store,
@@ -114,7 +116,7 @@ impl Watch {
             callbacks: Mutex::new(callbacks),
             table: Arc::default(),
             slots: Arc::new(Semaphore::new(LOOKS_AT_ONCE_MAX)),
-            works: TaskTracker::new(),
+            tasks,
         }
     }
 
@@ -139,12 +141,6 @@ impl Watch {
             self.look(row, memory);
         }
         Ok([next, early].into_iter().flatten().min().map_or(Next::Period, Next::At))
-    }
-
-    /// Waits until no look is under way any more.
-    pub async fn finished(&self) {
-        self.works.close();
-        self.works.wait().await;
     }
 
     /// What the table says is right whatever a panicking holder did: the rows correct it.
@@ -209,7 +205,7 @@ impl Watch {
         let slot = self.slots.clone().try_acquire_owned().ok();
         let (looker, table, clock, wakes) =
             (self.looker.clone(), self.table.clone(), self.clock.clone(), self.wakes.clone());
-        self.works.spawn(async move {
+        self.tasks.spawn(async move {
             let looked = looker.look(&row, &mut memory).await.unwrap_or_else(|error| {
                 warn!(attempt.id = %row.id, error = format!("{error:#}"), "a look at an attempt failed");
                 Looked::Open

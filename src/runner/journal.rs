@@ -34,7 +34,10 @@ pub(super) struct Record {
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines.
     bytes: u64,
+    /// Half a line may stand behind them: whatever followed would be glued to it, and lost.
+    torn: bool,
     _lock: File,
 }
 
@@ -52,16 +55,22 @@ impl Journal {
         let path = workdir.join("journal.jsonl");
         let records = read(&path).map_err(wrong)?;
         let (file, bytes) = rewrite(&path, records.iter()).map_err(wrong)?;
-        Ok((Self { path, file, bytes, _lock: lock }, records))
+        Ok((Self { path, file, bytes, torn: false, _lock: lock }, records))
     }
 
-    /// Appends a line and syncs it.
+    /// Appends a line and syncs it. One that a full disk cut short is taken back; where even that fails, nothing more is
+    /// appended until the journal is written anew.
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
         let line = line(record)?;
-        self.file.write_all(&line)?;
-        self.file.sync_data()?;
-        self.bytes += line.len() as u64;
-        Ok(())
+        if self.torn {
+            return Err(io::Error::other("the end of the journal is torn; mend the disk and start the runner again"));
+        }
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.bytes += line.len() as u64,
+            Err(_) => self.torn = self.file.set_len(self.bytes).is_err(),
+        }
+        written
     }
 
     /// Whether it should be written anew.
@@ -72,6 +81,7 @@ impl Journal {
     /// Writes it anew with these tasks only.
     pub(super) fn compact<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> io::Result<()> {
         (self.file, self.bytes) = rewrite(&self.path, records)?;
+        self.torn = false;
         Ok(())
     }
 }
@@ -126,3 +136,6 @@ fn rewrite<'a>(path: &Path, records: impl Iterator<Item = &'a Record>) -> io::Re
     }
     Ok((file, bytes))
 }
+
+#[cfg(test)]
+mod tests;

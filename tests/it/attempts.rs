@@ -141,6 +141,35 @@ async fn an_unclear_answer_is_looked_up_and_never_sent_twice() {
     replica.stops().await;
 }
 
+/// A replica stops while nobody knows whether an agent has an attempt; what becomes of it is for the next one to find.
+async fn nobody_knows(speaks: bool) {
+    let (stub, url) = Stub::start(Script::Mute).await;
+    let mut fleet = Fleet::on(Database::Sqlite).await;
+    fleet.agent("aider", url, 2);
+    let first = fleet.replica().await;
+    let run = fleet.run(&first, "steps: [{ id: a, agent: aider, retries: 0 }]", &[]).await;
+    until("a question", async || (stub.calls("ListTasks") > 0).then_some(())).await;
+    first.stops().await;
+    if speaks {
+        stub.speak();
+        stub.finish_one();
+    }
+    let second = fleet.replica().await;
+    fleet.ends(run, if speaks { "success" } else { "failure" }).await;
+    assert_eq!(stub.calls("SendMessage"), 1);
+    second.stops().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_nobody_knows_costs_no_try() {
+    nobody_knows(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_may_have_is_not_sent_to_it_again() {
+    nobody_knows(false).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_agent_forgot_or_declined_goes_on_elsewhere() {
     let (forgets, forgets_url) = Stub::start(Script::Forgets).await;

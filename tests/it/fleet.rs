@@ -32,6 +32,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 /// Much longer than anything here takes.
@@ -209,6 +210,8 @@ pub struct Replica {
     pub fence: Fence,
     stop: CancellationToken,
     works: JoinSet<()>,
+    /// Sends and looks.
+    tasks: TaskTracker,
     beat: Arc<Beat>,
 }
 
@@ -225,7 +228,8 @@ impl Replica {
         let registry = Arc::new(Registry::new(fleet.agents.clone(), &reach, clock.clone()).unwrap());
         let (stop, fence) = (CancellationToken::new(), Fence::new(clock.clone(), BEAT));
         let (looks, callbacks) = mpsc::channel(100);
-        let mut works = JoinSet::new();
+        let (mut works, tasks) = (JoinSet::new(), TaskTracker::new());
+        tasks.close();
         let callback = serve_callbacks(&mut works, (store.clone(), looks, wakes.clone())).await;
         let sender = Sender::new(send::Parts {
             store: store.clone(),
@@ -237,6 +241,7 @@ impl Replica {
             wakes: wakes.clone(),
             me,
             stop: stop.clone(),
+            tasks: tasks.clone(),
         });
         works.spawn(sender.clone().send_started(handed));
         let driver =
@@ -282,6 +287,7 @@ impl Replica {
             wakes,
             clock: clock.clone(),
             me,
+            tasks: tasks.clone(),
         };
         let watch = Watch::new(parts, callbacks);
         beat.tick().await.unwrap();
@@ -304,7 +310,7 @@ impl Replica {
             let beats = beats.clone();
             async move { beats.tick().await }
         }));
-        Self { runs, clock, fence, stop, works, beat }
+        Self { runs, clock, fence, stop, works, tasks, beat }
     }
 
     /// Dies as by `kill -9`: nothing is finished, nobody is told.
@@ -315,6 +321,7 @@ impl Replica {
     /// Stops as asked.
     pub async fn stops(mut self) {
         self.stop.cancel();
+        self.tasks.wait().await;
         self.beat.leave().await.unwrap();
         self.works.shutdown().await;
     }

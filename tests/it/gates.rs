@@ -155,3 +155,33 @@ async fn a_ticket_that_nobody_holds_is_swept_up_after_a_lease() {
     fleet.is_clean().await;
     replica.stops().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_cannot_be_read_stop_nobody() {
+    use pointsman::loops::runs::Broken;
+    use sqlx::Connection as _;
+
+    let (stub, url) = Stub::start(Script::Works).await;
+    let mut fleet = Fleet::on(Database::Sqlite).await;
+    fleet.agent("aider", url, 5);
+    let replica = fleet.replica().await;
+    let planless = fleet.run(&replica, STEP, &[SERVICE]).await;
+    let damaged = fleet.run(&replica, STEP, &[SERVICE]).await;
+    until("both at work", async || (stub.tasks() == (2, 2)).then_some(())).await;
+    replica.stops().await;
+    let mut database = sqlx::SqliteConnection::connect(&format!("sqlite://{}", fleet.path("store.db"))).await.unwrap();
+    let gone = sqlx::query("DELETE FROM run_event WHERE run = ?").bind(damaged.bytes().to_vec());
+    assert!(gone.execute(&mut database).await.unwrap().rows_affected() > 0);
+    for harm in ["DELETE FROM plan", "UPDATE gate_ticket SET granted_at = 0"] {
+        assert!(sqlx::query(harm).execute(&mut database).await.unwrap().rows_affected() > 0, "{harm}");
+    }
+    // Its first beat asks of every old ticket whether its run still holds it.
+    let replica = fleet.replica().await;
+    for run in [planless, damaged] {
+        let error = replica.runs.read(run, |_| ()).await.unwrap_err();
+        assert!(error.is::<Broken>(), "{error:#}");
+    }
+    let run = fleet.run(&replica, "steps: [{ id: b, run: 'true' }]", &[SERVICE]).await;
+    fleet.ends(run, "success").await;
+    replica.stops().await;
+}

@@ -18,6 +18,8 @@ pub enum Script {
     Deaf,
     /// It takes an attempt, but its answer to the first message never arrives.
     Unclear,
+    /// The same, and it does not list its tasks until it is told to speak; then it works.
+    Mute,
     /// It forgets every task at once.
     Forgets,
     /// It has done every task, well, before it answers.
@@ -69,6 +71,11 @@ impl Stub {
         (inner.tasks.iter().filter(|task| task.state == "TASK_STATE_WORKING").count(), inner.tasks.len())
     }
 
+    /// Ends the silence of a mute one.
+    pub fn speak(&self) {
+        self.0.lock().unwrap().script = Script::Works;
+    }
+
     /// Ends the oldest task that is worked on, well.
     pub fn finish_one(&self) {
         let mut inner = self.0.lock().unwrap();
@@ -110,7 +117,7 @@ async fn answer(State(stub): State<Stub>, Json(call): Json<Value>) -> Response {
             let task = Task { id: format!("t{}", inner.tasks.len() + 1), context, state };
             let shown = task.show();
             inner.tasks.push(task);
-            if script == Script::Unclear && inner.tasks.len() == 1 {
+            if matches!(script, Script::Unclear | Script::Mute) && inner.tasks.len() == 1 {
                 return StatusCode::BAD_GATEWAY.into_response();
             }
             json!({ "result": { "task": shown } })
@@ -128,6 +135,7 @@ async fn answer(State(stub): State<Stub>, Json(call): Json<Value>) -> Response {
             }
             json!({ "result": task.show() })
         }
+        "ListTasks" if script == Script::Mute => return StatusCode::BAD_GATEWAY.into_response(),
         "ListTasks" => {
             let context = params["contextId"].as_str().unwrap();
             let tasks: Vec<Value> = inner.tasks.iter().filter(|t| t.context == context).map(Task::show).collect();

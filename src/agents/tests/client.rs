@@ -112,6 +112,7 @@ async fn both(stub: &Stub) -> (String, String) {
         Sent::Task(task) => format!("task {}", task.id),
         Sent::Message(text) => format!("message {text}"),
         Sent::Refused(failure) => format!("refused {:?} {:?}", failure.class, failure.retry_after_s),
+        Sent::Unusable(failure) => format!("unusable {:?}", failure.class),
         Sent::Unclear { .. } => "unclear".to_owned(),
     };
     let got = match stub.client().get("t").await {
@@ -128,7 +129,9 @@ async fn answers_in_json_rpc_are_mapped() {
     for (answer, sent, got) in [
         (json!({ "result": { "message": { "parts": [{ "text": "hi" }] } } }), "message hi", "unclear"),
         (json!({ "result": { "task": { "id": "t" } } }), "task t", "refused BadOutput None"),
-        (json!({ "result": { "task": {} } }), "unclear", "refused BadOutput None"),
+        (json!({ "result": { "task": {} } }), "unusable BadOutput", "refused BadOutput None"),
+        (json!({ "result": { "task": { "id": 7 } } }), "unusable BadOutput", "refused BadOutput None"),
+        (json!({ "result": { "task": { "id": "é".repeat(256) } } }), "unusable BadOutput", "refused BadOutput None"),
         (json!({ "result": { "id": "t" } }), "unclear", "task t"),
         (json!({ "result": { "id": "another" } }), "unclear", "refused BadOutput None"),
         (json!({ "result": 7 }), "unclear", "refused BadOutput None"),

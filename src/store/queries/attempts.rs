@@ -18,7 +18,7 @@ macro_rules! select {
 
 statements! {
     AGENTS = "SELECT DISTINCT agent FROM attempt WHERE state = 'queued'";
-    QUEUED = select!("WHERE state = 'queued' AND agent = ? AND held = 0 AND due_at <= ? ORDER BY due_at LIMIT ?");
+    QUEUED = select!("WHERE state = 'queued' AND agent = ? AND held = 0 AND stop = 0 AND due_at <= ? ORDER BY due_at LIMIT ?");
     OF_RUN = select!("WHERE installation = ? AND run = ? ORDER BY step, number");
     OWNED = select!("WHERE owner = ? AND stop >= ? ORDER BY stop LIMIT ?");
     BY_TOKEN = select!("WHERE token_hash = ?");

@@ -6,11 +6,12 @@ use super::{Conn, Error, Query, Row, all, change_each, run as execute};
 use crate::ids::{InstallationId, RepoId, RunId};
 use crate::store::column;
 use crate::store::heads::HeadKey;
-use crate::store::prune::ROWS_MAX;
+use crate::store::prune::{GONE, ROWS_MAX};
 use uuid::Uuid;
 
 statements! {
     RUNS = "SELECT installation, id FROM run WHERE finished_at < ? ORDER BY finished_at LIMIT ?";
+    CONDEMN = "UPDATE run SET seq = seq + 1, broken = ? WHERE installation = ? AND id = ? AND finished_at < ?";
     EVENTS = "SELECT seq FROM run_event WHERE installation = ? AND run = ? ORDER BY seq LIMIT ?";
     EVENTS_DROP = "DELETE FROM run_event WHERE installation = ? AND run = ? AND seq <= ?";
     BLOBS = "SELECT mac FROM run_blob WHERE installation = ? AND run = ? LIMIT ?";
@@ -45,6 +46,11 @@ fn key(query: Query<'_>, run: RunId) -> Query<'_> {
 pub(in crate::store) async fn runs(conn: &mut Conn, before: i64, limit: u32) -> Result<Vec<RunId>, Error> {
     let rows = all(conn, sql!(RUNS, before, i64::from(limit))).await?;
     rows.iter().map(|row| column::run(row.try_get(0)?, row.try_get(1)?)).collect()
+}
+
+/// Shuts the door for a run, if it is still old: whatever was decided on it loses, and nobody decides anew.
+pub(in crate::store) async fn condemn(conn: &mut Conn, run: RunId, before: i64) -> Result<bool, Error> {
+    Ok(execute(conn, key(sql!(CONDEMN, GONE), run).bind(before)).await? == 1)
 }
 
 /// The oldest part of a journal.

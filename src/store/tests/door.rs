@@ -22,6 +22,8 @@ super::on_each!(
     sealed_and_plain_runs_lie_side_by_side,
     the_rows_of_a_transition_can_be_read,
     a_held_attempt_cannot_be_claimed,
+    what_shall_stop_keeps_nobody_out_of_the_queue,
+    a_run_that_is_pruned_cannot_come_back,
     a_caller_that_left_changes_nothing,
 );
 
@@ -271,6 +273,19 @@ async fn a_held_attempt_cannot_be_claimed(world: World) {
     assert!(!store.attempt_sent(build, 1, "task", "http://agent").await.unwrap(), "an old epoch is fenced");
 }
 
+async fn what_shall_stop_keeps_nobody_out_of_the_queue(world: World) {
+    let (door, store) = (world.door(), &world.store);
+    let mut first = step(run_id(1), 0);
+    first.attempts = vec![insert("build", None), insert("lint", None)];
+    door.commit(first.into()).await.unwrap();
+    let next = async || store.queued_attempts("shell".parse().unwrap(), Timestamp(9), 1).await.unwrap().remove(0).id;
+    let stopped = next().await;
+    let mut stop = step(run_id(1), 1);
+    stop.attempts.push(AttemptWrite::Stop { step: stopped.step.clone(), number: 1 });
+    door.commit(stop.into()).await.unwrap();
+    assert_ne!(next().await, stopped);
+}
+
 async fn the_rows_of_a_transition_can_be_read(world: World) {
     let (door, store, me) = (world.door(), &world.store, Incarnation([1; 16]));
     let gate = GateId { scope: INSTALLATION, name: "runs".to_owned() };
@@ -320,6 +335,29 @@ async fn the_rows_of_a_transition_can_be_read(world: World) {
     while !store.prune(Timestamp(1_000)).await.unwrap().is_empty() {}
     assert_eq!(store.run(run_id(1)).await.unwrap(), None);
     assert!(store.events(run_id(1), 0, 9).await.unwrap().is_empty());
+}
+
+async fn a_run_that_is_pruned_cannot_come_back(world: World) {
+    let (door, store, limit) = (world.door(), &world.store, Timestamp(1_000));
+    let finished = |number, seq| {
+        let mut last = step(run_id(number), seq);
+        last.row.finished_at = Some(Timestamp(200));
+        last
+    };
+    for number in [1, 2] {
+        assert_eq!(door.commit(finished(number, 0).into()).await.unwrap(), Verdict::Committed);
+    }
+    // One is brought back before its turn comes: it is left alone, whole.
+    assert_eq!(door.commit(step(run_id(1), 1).into()).await.unwrap(), Verdict::Committed);
+    assert!(!store.condemn(run_id(1), limit).await.unwrap());
+    // The other one too late: what was decided on it loses, and it can be decided on no more.
+    assert!(store.condemn(run_id(2), limit).await.unwrap());
+    let late = door.commit(step(run_id(2), 1).into()).await.unwrap();
+    assert_eq!(late, Verdict::Lost(vec![Claim::Run(run_id(2))]));
+    assert!(matches!(store.load_run(run_id(2)).await, Err(Error::Unreadable { .. })));
+    while !store.prune(limit).await.unwrap().is_empty() {}
+    assert_eq!(store.run(run_id(2)).await.unwrap(), None);
+    assert_eq!(store.verify_run(run_id(1)).await.unwrap(), 2);
 }
 
 async fn a_caller_that_left_changes_nothing(world: World) {
