@@ -187,10 +187,10 @@ impl View {
         }
         for check in &self.checks {
             let old = before.checks.iter().find(|old| same_head && old.name == check.name);
+            // All checks of a run lead to its page, whichever of them comes first.
             let paged = before.checks.iter().any(|old| old.page == check.page);
-            if let Some(page) = check.page.as_deref().filter(|_| !check.is_step() && !paged) {
-                news.push(News::Page(page));
-            }
+            let page = check.page.as_deref().map(News::Page);
+            news.extend(page.filter(|page| !paged && !news.contains(page)));
             if old.is_none_or(|old| check.differs(old)) {
                 news.push(News::Changed(check));
             }

@@ -91,6 +91,10 @@ fn the_page_of_a_run_is_told_once() {
     assert_eq!(pages(first.news(&View::default())), 1);
     assert_eq!(pages(first.news(&first)), 0);
     assert_eq!(pages(with("http://two").news(&first)), 1);
+    // The check of a step may come long before that of its workflow.
+    let alone = Check { page: Some("http://one".to_owned()), ..check(1, "ci / build", "success") };
+    let alone = view("a", &[alone]);
+    assert_eq!((pages(alone.news(&View::default())), pages(first.news(&alone))), (1, 0));
 }
 
 #[test]
