@@ -22,13 +22,12 @@ use crate::crash::crashpoint;
 use crate::engine::Event as Happened;
 use crate::github::{self, App, Installation};
 use crate::ids::{InstallationId, RunId, random_bytes};
-use crate::inbound::event::{InstallationChanged, PullRequestChanged, Pushed, RepositoriesChanged, Repository};
+use crate::inbound::event::{PullRequestChanged, Pushed};
 use crate::inbound::{self, Event};
 use crate::report::{CONFIG_CHECK, Reason};
 use crate::route::{self, Class, Facts, Intent, OperatorFacts};
 use crate::store::{
-    Beside, Claim, Consumed, Delivery, DirtyCheck, HeadKey, HeadWrite, InstallationRow, RepositoryRow, RunFilter,
-    RunRow, Speaker, Store,
+    Beside, Claim, Consumed, Delivery, DirtyCheck, HeadKey, HeadWrite, RunFilter, RunRow, Speaker, Store,
 };
 use crate::time::{Clock, Timestamp};
 use crate::wake::{Loop, Wakes};
@@ -403,45 +402,6 @@ impl Intake {
         let ends =
             |row: &RunRow| row.finished_at.is_none() && row.broken.is_none() && row.source_at <= change.updated_at;
         Ok(rows.into_iter().filter(ends).map(|row| row.id).collect())
-    }
-
-    async fn remember(&self, installation: InstallationId, repository: &Repository) -> anyhow::Result<()> {
-        let row = RepositoryRow {
-            installation,
-            id: repository.id,
-            name: repository.name.clone(),
-            default_branch: repository.default_branch.clone().unwrap_or_default(),
-        };
-        if self.store.repository(installation, repository.id).await?.as_ref() == Some(&row) {
-            return Ok(());
-        }
-        Ok(self.store.put_repository(row).await?)
-    }
-
-    async fn installation(&self, delivery: &Delivery, change: &InstallationChanged) -> anyhow::Result<()> {
-        let at = self.clock.now();
-        let gone = change.action == "deleted";
-        let row = InstallationRow {
-            id: change.installation,
-            account: change.account.as_ref().map(|account| account.login.to_string()).unwrap_or_default(),
-            suspended_at: (change.action == "suspend").then_some(at),
-            removed_at: gone.then_some(at),
-        };
-        self.store.put_installation(row).await?;
-        for repository in &change.repositories {
-            self.remember(change.installation, repository).await?;
-        }
-        self.done(delivery, &format!("installation {}", change.action)).await
-    }
-
-    async fn repositories(&self, delivery: &Delivery, change: &RepositoriesChanged) -> anyhow::Result<()> {
-        for repository in &change.added {
-            self.remember(delivery.installation, repository).await?;
-        }
-        for repository in &change.removed {
-            self.store.remove_repository(delivery.installation, repository.id, self.clock.now()).await?;
-        }
-        self.done(delivery, "repositories changed").await
     }
 }
 

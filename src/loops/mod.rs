@@ -15,6 +15,7 @@ pub mod driver;
 mod ending;
 mod facts;
 pub mod health;
+mod installs;
 pub mod intake;
 pub mod live;
 mod look;
