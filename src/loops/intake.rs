@@ -201,15 +201,15 @@ impl Intake {
         self.remember(delivery.installation, &change.repository).await?;
         for _ in 0..RACES_MAX {
             let head = facts::head(delivery.installation, change.repository.id, &change.head_sha);
+            if self.is_outdated(delivery.installation, change).await? {
+                return self.done(delivery, "came late: GitHub says otherwise by now").await;
+            }
             if change.action == "closed" {
                 let intents = vec![Intent::CancelRuns { why: closed(change).to_owned() }];
                 if self.carry_out((delivery, event), &head, intents, (&BTreeMap::new(), Vec::new())).await?.is_some() {
                     return Ok(());
                 }
                 continue;
-            }
-            if self.is_closed_by_now(delivery.installation, change).await? {
-                return self.done(delivery, "the pull request is closed by now").await;
             }
             let (facts, rows, holds) = self.pull_request_facts(delivery, change, &head).await?;
             let intents = route::pull_request(change, &facts);
@@ -220,15 +220,15 @@ impl Intake {
         bail!("what the decision rests on changed {RACES_MAX} times in a row")
     }
 
-    /// Whether GitHub knows of something later than this event, and that the pull request is closed: the event came late.
-    async fn is_closed_by_now(
-        &self,
-        installation: InstallationId,
-        change: &PullRequestChanged,
-    ) -> anyhow::Result<bool> {
+    /// Whether this came late, and the pull request was closed or opened again since.
+    async fn is_outdated(&self, installation: InstallationId, change: &PullRequestChanged) -> anyhow::Result<bool> {
         let number = i64::try_from(change.number).context("a pull request's number")?;
-        let pull = self.github(installation).await.pull_request(&change.repository.name, number).await?;
-        Ok(!pull.open && pull.updated_at.is_some_and(|at| at > change.updated_at))
+        match self.github(installation).await.pull_request(&change.repository.name, number).await {
+            Ok(pull) => Ok(pull.open != change.open && pull.updated_at.is_some_and(|at| at > change.updated_at)),
+            // What is gone is not open again: its runs may be cancelled.
+            Err(github::Error::NotFound(_)) if !change.open => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn pull_request_facts(

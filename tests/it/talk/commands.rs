@@ -309,3 +309,71 @@ async fn the_buttons_run_it_again() {
     world.reads(pr, green).await;
     world.closes().await;
 }
+
+#[tokio::test]
+async fn the_commands_of_one_comment_follow_each_other() {
+    let world = World::new().await;
+    let pr = world.opens("bob").await;
+    let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
+    world.shows(pr, running).await;
+    let comment = world.says("bob", pr, "/pause\n/resume").await;
+    world.reacts(comment, 2).await;
+    world.github.deliveries_settled().await;
+    world.shows(pr, running).await;
+    world.pushes("bob", "another\n").await;
+    world.shows(pr, running).await;
+    world.ends("build", "exit 0").await;
+    world.ends("test", "exit 0").await;
+    world.closes().await;
+}
+
+#[tokio::test]
+async fn resume_alone_ends_the_pause_of_one_workflow_too() {
+    let world = World::new().await;
+    let pr = world.opens("bob").await;
+    world.says("bob", pr, "/pause ci").await;
+    world.shows(pr, "◉ ci [in_progress]: Paused by @bob\n◉ ci / build [in_progress]: Running").await;
+    world.says("bob", pr, "/resume").await;
+    let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
+    world.shows(pr, running).await;
+    world.pushes("bob", "another\n").await;
+    world.ends("build", "exit 0").await;
+    world.ends("test", "exit 0").await;
+    let green = "
+        ✔ ci [success]: All done in 0 s
+        ✔ ci / build [success]: Done in 0 s
+        ✔ ci / test [success]: Done in 0 s";
+    world.shows(pr, green).await;
+    world.closes().await;
+}
+
+#[tokio::test]
+async fn a_workflows_own_check_runs_that_workflow_again() {
+    let deploy = "on: pull_request\nsteps: [ { id: deploy, run: exec sh \"$DESK/deploy\", retries: 0 } ]\n";
+    let lint = "on: pull_request\nsteps: [ { id: lint, run: exec sh \"$DESK/lint\", retries: 0 } ]\n";
+    let world = World::with(&[(".workflows/ship.yml", deploy), (".workflows/style.yml", lint)]).await;
+    let pr = world.opens("bob").await;
+    world.ends("deploy", "exit 1").await;
+    world.ends("lint", "exit 1").await;
+    let red = "
+        ✘ ship [failure]: deploy failed, in 0 s
+            buttons: retry
+        ✘ ship / deploy [failure]: Failed in 0 s
+            buttons: retry
+        ✘ style [failure]: lint failed, in 0 s
+            buttons: retry
+        ✘ style / lint [failure]: Failed in 0 s
+            buttons: retry";
+    world.shows(pr, red).await;
+    world.person("bob").rerequest_check(world.check(pr, "style").id).await.unwrap();
+    world.ends("lint", "exit 0").await;
+    let mended = "
+        ✘ ship [failure]: deploy failed, in 0 s
+            buttons: retry
+        ✘ ship / deploy [failure]: Failed in 0 s
+            buttons: retry
+        ✔ style [success]: All done in 0 s
+        ✔ style / lint [success]: Done in 0 s, attempt 2 with shell";
+    world.shows(pr, mended).await;
+    world.closes().await;
+}

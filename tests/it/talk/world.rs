@@ -208,6 +208,13 @@ impl World {
         self.github.wait_until(answered, words).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Waits until a comment has so many kinds of reactions.
+    pub async fn reacts(&self, comment: i64, kinds: usize) {
+        let seen =
+            |state: &State| state.reactions(comment).iter().collect::<std::collections::BTreeSet<_>>().len() == kinds;
+        self.github.wait_until(seen, "reactions").await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     #[track_caller]
     fn waits_for<'a>(&'a self, expected: &str, see: impl Fn(&Self) -> String + 'a) -> impl Future<Output = ()> + 'a {
         let expected = undented(expected);
