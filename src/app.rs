@@ -394,6 +394,7 @@ impl Parts {
             writers: writers.clone(),
             clock: clock.clone(),
             public_url: self.public_url.clone(),
+            runs_max: settings.limits.runs,
             tables_at: Mutex::default(),
         };
         let replica = self.replica;

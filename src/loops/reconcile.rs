@@ -62,6 +62,8 @@ pub struct Reconcile {
     pub clock: Clock,
     /// Where people reach us; without it checks have no link.
     pub public_url: Option<Url>,
+    /// How many runs the whole service lets run at once.
+    pub runs_max: u32,
     /// When the tables were taken last.
     pub tables_at: Mutex<Timestamp>,
 }

@@ -1,11 +1,12 @@
 //! The checks of a run: the workflow check that stands for all of it, and those of its steps.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::check::{Button, Check, Conclusion, Status, StepReport};
 use super::markdown::{cut, escape};
 use super::step::{held, row, step_check, step_check_name, table};
-use crate::engine::state::{HoldKind, RunOutcome, RunPhase};
+use crate::engine::state::{GateKind, HoldKind, RunOutcome, RunPhase, SeatState};
 use crate::engine::step::{CancelCause, StepOutcome, StepPhase, WaitFor};
 use crate::engine::view::RunView;
 use crate::time::human;
@@ -14,6 +15,13 @@ use crate::workflow::plan::Checks;
 /// At most so many steps of a workflow get a check of their own; the others are rows of the workflow check.
 const STEP_CHECKS_MAX: usize = 50;
 
+/// The gate of all runs of the service.
+const SERVICE_RUNS: &str = "service:runs";
+/// The original design's words for it.
+const RUNS_MAX_REACHED: &str = "Maximum concurrent workflows reached";
+/// Asking takes a moment; only a run that waits for longer waits for a place.
+const QUEUED_AFTER: Duration = Duration::from_secs(2);
+
 /// What a workflow check says beside what the run itself tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
@@ -21,6 +29,8 @@ pub struct Notes {
     pub definition: Option<String>,
     /// The whole commit, for lines to copy.
     pub sha: String,
+    /// How many runs the whole service lets run at once, where that is known.
+    pub runs_max: Option<u32>,
 }
 
 /// The names of all checks that a run shows now, the workflow check first.
@@ -77,13 +87,22 @@ pub fn workflow_check(run: &RunView<'_>, notes: &Notes) -> Check {
     Check {
         name: state.plan.workflow.to_string(),
         status,
-        title: run_title(run),
+        title: title(run, notes),
         summary: cut(summary(run, notes)),
         text: None,
         annotations: Vec::new(),
         buttons,
         started,
         ended: matches!(status, Status::Completed(_)).then_some(state.at),
+    }
+}
+
+/// The run's own line, with the limit that it waits for.
+fn title(run: &RunView<'_>, notes: &Notes) -> String {
+    let title = run_title(run);
+    match notes.runs_max {
+        Some(most) if title == RUNS_MAX_REACHED => format!("{title}: {most}"),
+        Some(_) | None => title,
     }
 }
 
@@ -131,7 +150,7 @@ pub fn run_title(run: &RunView<'_>) -> String {
             Some(hold) => match hold.kind {
                 HoldKind::Trust => "Somebody with write must approve this commit".to_owned(),
                 HoldKind::Pause => held(&hold.by.as_ref().map(|by| format!("@{by}")).unwrap_or_default(), &hold.why),
-                HoldKind::Queue => "Waits in a queue".to_owned(),
+                HoldKind::Queue => queued(run).unwrap_or("Waits in a queue").to_owned(),
                 HoldKind::Budget => "The budget is spent".to_owned(),
                 HoldKind::Recovery => "Recovery is off: /resume goes on".to_owned(),
                 HoldKind::Approval => "Waits for approval".to_owned(),
@@ -148,6 +167,22 @@ pub fn run_title(run: &RunView<'_>) -> String {
         RunPhase::Ended(RunOutcome::Dropped) => "Another run of its group was there first".to_owned(),
         RunPhase::Ended(RunOutcome::HandedOver) => "Goes on with a commit that one of its steps made".to_owned(),
     }
+}
+
+/// What a run waits for that has waited too long for this to be the moment in which it asks.
+fn queued(run: &RunView<'_>) -> Option<&'static str> {
+    let state = run.state;
+    let since = state.holds.get(&HoldKind::Queue)?.since;
+    let asked = state.seats.iter().find(|seat| seat.state == SeatState::Asked)?;
+    if run.at.since(since) < QUEUED_AFTER {
+        return None;
+    }
+    Some(match (asked.kind, asked.gate.0.as_str()) {
+        (GateKind::Limit, SERVICE_RUNS) => RUNS_MAX_REACHED,
+        (GateKind::Limit, _) => "Maximum concurrent workflows of this installation reached",
+        (GateKind::Group, _) => "Waits for another run of its concurrency group",
+        (GateKind::Environment, _) => return None,
+    })
 }
 
 /// For a run in which nothing works: whom it waits for.
@@ -196,6 +231,9 @@ fn summary(run: &RunView<'_>, notes: &Notes) -> String {
              commit alone: a push takes it back.\n",
             escape(&notes.sha)
         );
+    }
+    if queued(run).is_some() {
+        body.push_str("This run has its place in the queue and starts by itself.\n\n");
     }
     body.push_str(&table(run.steps().map(|step| row(run, step))));
     if let Some(fact) = facts(run) {

@@ -1,11 +1,12 @@
 //! What people see on GitHub, over real runs of real workflows.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::demo::{CI, Drive, PR_PROCESSING, in_group, untrusted, verdict};
 use super::*;
 use crate::engine::event::{Again, AttemptResult, Event, Verdict};
-use crate::engine::state::{GateKey, RunPhase};
+use crate::engine::state::{GateKey, GateKind, RunPhase};
 use crate::engine::step::FaultClass;
 
 /// A check as a person would read it aloud.
@@ -28,7 +29,7 @@ fn shown(check: &Check) -> String {
 
 fn notes(drive: &Drive) -> Notes {
     let birth = drive.state.birth.as_ref().unwrap();
-    Notes { definition: None, sha: birth.sha.to_string() }
+    Notes { definition: None, sha: birth.sha.to_string(), runs_max: Some(10) }
 }
 
 /// The workflow check, and every step's check that there is, with these reports.
@@ -48,6 +49,24 @@ fn workflow(drive: &Drive) -> Check {
 fn step(drive: &Drive, key: &str, report: Option<&StepReport>) -> Check {
     let name = format!("{} / {key}", drive.state.plan.workflow);
     run_check(&drive.view(), &name, report, &notes(drive)).unwrap_or_else(|| panic!("no check {name}"))
+}
+
+#[test]
+fn a_run_that_waits_for_long_says_for_what() {
+    let title = |gate: (GateKind, &str)| {
+        let mut drive = Drive::born("ci", CI, |birth| birth.gates.push((gate.0, GateKey(gate.1.to_owned()))));
+        let at_once = workflow(&drive).title;
+        drive.at = drive.at.plus(Duration::from_secs(3));
+        (at_once, workflow(&drive).title)
+    };
+    let queue = "Waits in a queue".to_owned();
+    for (gate, said) in [
+        ((GateKind::Limit, "service:runs"), "Maximum concurrent workflows reached: 10"),
+        ((GateKind::Limit, "installation:runs"), "Maximum concurrent workflows of this installation reached"),
+        ((GateKind::Group, "group:1:ci:7"), "Waits for another run of its concurrency group"),
+    ] {
+        assert_eq!(title(gate), (queue.clone(), said.to_owned()));
+    }
 }
 
 #[test]

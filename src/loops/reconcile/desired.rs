@@ -124,7 +124,7 @@ impl Reconcile {
         }
         // A report of another attempt than the last is not shown, so it does no harm if the run has moved meanwhile.
         let make = |state: &RunState| {
-            let (view, notes) = (RunView::new(state, at), notes(state.birth.as_ref()));
+            let (view, notes) = (RunView::new(state, at), notes(state.birth.as_ref(), self.runs_max));
             shown.iter().filter_map(|(name, report)| run_check(&view, name, report.as_ref(), &notes)).collect()
         };
         Ok(self.runs.read(run, make).await?.unwrap_or_default())
@@ -169,7 +169,7 @@ fn attempt(state: &RunState, name: &str) -> Option<AttemptId> {
     (step.attempts > 0).then(|| state.attempt_id(step, step.attempts))
 }
 
-fn notes(birth: Option<&Birth>) -> Notes {
+fn notes(birth: Option<&Birth>, runs_max: u32) -> Notes {
     let Some(birth) = birth else { return Notes::default() };
     let definition = &birth.definition;
     let path = definition.path.replace('`', "'");
@@ -177,7 +177,7 @@ fn notes(birth: Option<&Birth>) -> Notes {
         Some(sha) => format!("Defined by `{path}` at `{}`.", sha.short()),
         None => format!("Defined by `{path}`."),
     };
-    Notes { definition: Some(definition), sha: birth.sha.to_string() }
+    Notes { definition: Some(definition), sha: birth.sha.to_string(), runs_max: Some(runs_max) }
 }
 
 /// A run that is quarantined. Its workflow must not wait for ever.

@@ -245,6 +245,7 @@ impl World {
 
 fn loop_of(store: &Store, runs: &Runs, app: &App, writers: &Writers, clock: &Clock) -> Reconcile {
     Reconcile {
+        runs_max: 10,
         store: store.clone(),
         runs: runs.clone(),
         app: app.clone(),
