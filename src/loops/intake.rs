@@ -226,7 +226,7 @@ impl Intake {
         match self.github(installation).await.pull_request(&change.repository.name, number).await {
             Ok(pull) => Ok(pull.open != change.open && pull.updated_at.is_some_and(|at| at > change.updated_at)),
             // What is gone is not open again: its runs may be cancelled.
-            Err(github::Error::NotFound(_)) if !change.open => Ok(false),
+            Err(github::Error::NotFound(_) | github::Error::Uninstalled(_)) if !change.open => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

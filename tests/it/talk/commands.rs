@@ -337,6 +337,7 @@ async fn resume_alone_ends_the_pause_of_one_workflow_too() {
     let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
     world.shows(pr, running).await;
     world.pushes("bob", "another\n").await;
+    world.shows(pr, running).await;
     world.ends("build", "exit 0").await;
     world.ends("test", "exit 0").await;
     let green = "
