@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use crate::workflow::Workflow;
 use crate::workflow::expr::{Scope, Status};
 use crate::workflow::policy::SkipMarkers;
-use crate::workflow::trigger::{Subject, Verdict, matches};
+use crate::workflow::trigger::{Subject, Triggers, Verdict, matches};
 
 /// The name under which the check of changed workflow files speaks; no workflow can be called so, because
 /// `.workflows/config.yml` is the policy.
@@ -82,15 +82,23 @@ pub fn push(push: &Pushed, facts: &Facts) -> Vec<Intent> {
     };
     let subject = Subject::Push { reference: &reference, paths: facts.changed.as_deref() };
     decide(&happened, facts, |workflow| {
-        // By the definitions that count there: a branch that brings a workflow does not give way to a pull request that
-        // does not know it yet.
-        let wanted_by_pull = facts.pulls.iter().any(|pull| {
-            let subject = Subject::PullRequest { action: "synchronize", base: &pull.base, paths: None };
+        let wanted = |triggers: &Triggers, base: &str| {
+            matches(triggers, &Subject::PullRequest { action: "synchronize", base, paths: None }) == Verdict::Run
+        };
+        // It gives way by the definitions that count there, not by its own: a pull request that brings a workflow does
+        // not know it yet.
+        let gives_way = facts.pulls.iter().any(|pull| {
             let counts = pull.definitions.workflows.get(&workflow.plan.workflow);
             let counts = counts.and_then(|definition| definition.workflow.as_ref().ok());
-            counts.is_some_and(|workflow| matches(&workflow.triggers, &subject) == Verdict::Run)
+            counts.is_some_and(|counts| wanted(&counts.triggers, &pull.base))
         });
-        if wanted_by_pull { Verdict::NoTrigger } else { matches(&workflow.triggers, &subject) }
+        let for_pulls = || facts.pulls.iter().any(|pull| wanted(&workflow.triggers, &pull.base));
+        match matches(&workflow.triggers, &subject) {
+            _ if gives_way => Verdict::NoTrigger,
+            // It is for the pull request, once it is merged: nothing has to say that it is not for the push.
+            Verdict::Filtered(_) if for_pulls() => Verdict::NoTrigger,
+            verdict => verdict,
+        }
     })
 }
 
