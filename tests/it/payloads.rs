@@ -102,10 +102,8 @@ async fn every_real_payload_goes_through_the_door_and_ends() {
     2 issue_comment: issue_comment.edited: only new comments are obeyed, never edited or deleted ones
     2 merge_group: merge groups are not in this release
     4 ping: ping
-    1 pull_request: 0 to cancel
-    1 pull_request: says the same as an earlier delivery
     5 pull_request: skipped: GitHub knows no installation 0 of the App; it was removed, or is another App's
-    22 pull_request: skipped: GitHub knows no installation 1 of the App; it was removed, or is another App's
+    24 pull_request: skipped: GitHub knows no installation 1 of the App; it was removed, or is another App's
     4 push: a ref is gone
     1 push: skipped: GitHub knows no installation 0 of the App; it was removed, or is another App's
     2 push: skipped: GitHub knows no installation 1 of the App; it was removed, or is another App's
