@@ -61,10 +61,7 @@ pub fn reason_check(workflow: &WorkflowId, reason: &Reason) -> Check {
         Reason::HeldByMarker(marker) => (
             Status::Completed(Conclusion::ActionRequired),
             "Held by the commit's message".to_owned(),
-            format!(
-                "The commit's message says `{}`. **Next:** `/run {workflow}` runs it all the same.",
-                escape(marker)
-            ),
+            format!("The commit's message says `{}`. **Next:** push a commit that does not.", escape(marker)),
         ),
         Reason::Draft => {
             let summary = "This workflow does not run on drafts. It starts when the pull request is ready for review.";

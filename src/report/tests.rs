@@ -603,7 +603,7 @@ fn the_check_where_no_run_speaks() {
     ");
     insta::assert_snapshot!(check(Reason::HeldByMarker("[skip ci]".to_owned())), @r"
     ci [Completed(ActionRequired)] Held by the commit's message
-    The commit's message says `\[skip ci\]`. **Next:** `/run ci` runs it all the same.
+    The commit's message says `\[skip ci\]`. **Next:** push a commit that does not.
     ");
     insta::assert_snapshot!(check(Reason::PassedByMarker("[skip ci]".to_owned())), @r"
     ci [Completed(Skipped)] Skipped by the commit's message

@@ -229,8 +229,17 @@ async fn a_run_that_is_gone_in_part_harms_nobody() {
     let process = world.serve(None).await;
     let old = world.open("old").await;
     world.concludes(old, "success", &process).await;
-    process.kill().await;
     let mut database = sqlx::SqliteConnection::connect(&world.database).await.unwrap();
+    // In the forty days that follow, what GitHub answered last has long been written down.
+    fleet::until("all that shows is recorded", async || {
+        let due: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM head WHERE due_at IS NOT NULL")
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        (due == 0).then_some(())
+    })
+    .await;
+    process.kill().await;
     let old_days = "UPDATE run SET finished_at = finished_at - 40 * 86400000000";
     assert_eq!(sqlx::query(old_days).execute(&mut database).await.unwrap().rows_affected(), 1);
     world.serve(Some(PRUNE)).await.dies_at(PRUNE).await;

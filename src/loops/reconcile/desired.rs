@@ -93,7 +93,7 @@ impl Reconcile {
                 let url = page(&self.store, self.public_url.as_ref(), *run)?;
                 let checks = match self.of_run(*run, names).await {
                     Ok(checks) => checks,
-                    Err(error) if error.is::<Broken>() => vec![left_alone(&row.workflow, *run)],
+                    Err(error) if error.is::<Broken>() => self.of_broken(&row.workflow, *run).await?,
                     Err(error) => return Err(error),
                 };
                 checks.into_iter().map(|check| Desired::new(check, head, url.clone())).collect()
@@ -104,6 +104,12 @@ impl Reconcile {
                 Ok(vec![Desired::new(reason_check(&row.workflow, &reason), head, None)?])
             }
         }
+    }
+
+    /// What shows of a run that cannot be read. One that had ended, as one that is being removed, said all it had to say.
+    async fn of_broken(&self, workflow: &WorkflowId, run: RunId) -> anyhow::Result<Vec<Check>> {
+        let over = self.store.run(run).await?.is_none_or(|row| row.finished_at.is_some());
+        Ok(if over { Vec::new() } else { vec![left_alone(workflow, run)] })
     }
 
     /// The checks of a run; of these names, or of all that it shows.
@@ -184,7 +190,7 @@ fn notes(birth: Option<&Birth>, runs_max: u32) -> Notes {
 fn left_alone(workflow: &WorkflowId, run: RunId) -> Check {
     let summary = format!(
         "A fault of Pointsman's own stopped this run, and nothing more happens to it. **Next:** tell the operator the \
-         code `{run}`, which `pointsman replay` takes; a push, or `/run {workflow}`, starts a new run."
+         code `{run}`; a push starts a new run."
     );
     over(workflow.to_string(), Conclusion::Failure, "Internal error", summary)
 }
