@@ -199,11 +199,11 @@ impl Intake {
         change: &PullRequestChanged,
     ) -> anyhow::Result<()> {
         self.remember(delivery.installation, &change.repository).await?;
+        if self.is_outdated(delivery.installation, change).await? {
+            return self.done(delivery, "came late: GitHub says otherwise by now").await;
+        }
         for _ in 0..RACES_MAX {
             let head = facts::head(delivery.installation, change.repository.id, &change.head_sha);
-            if self.is_outdated(delivery.installation, change).await? {
-                return self.done(delivery, "came late: GitHub says otherwise by now").await;
-            }
             if change.action == "closed" {
                 let intents = vec![Intent::CancelRuns { why: closed(change).to_owned() }];
                 if self.carry_out((delivery, event), &head, intents, (&BTreeMap::new(), Vec::new())).await?.is_some() {

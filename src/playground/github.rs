@@ -1,9 +1,10 @@
 //! The handle that `dev` and tests hold: starting, addresses, credentials, and waiting for things to happen.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -160,6 +161,22 @@ impl GitHub {
     #[must_use]
     pub fn webhook_secret(&self) -> SecretString {
         self.shared.lock().hooks.secret.clone()
+    }
+
+    /// The settings of a service that is this GitHub's App, by the names of its environment.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let secret = |secret: SecretString| secret.expose_secret().to_owned();
+        [
+            ("GITHUB_API_URL", self.api_url()),
+            ("GITHUB_GRAPHQL_URL", self.graphql_url()),
+            ("GITHUB_SERVER_URL", self.web_url()),
+            ("GITHUB_APP_ID", self.app_id().to_string()),
+            ("GITHUB_PRIVATE_KEY", secret(self.private_key())),
+            ("GITHUB_WEBHOOK_SECRET", secret(self.webhook_secret())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// Where the App is installed.

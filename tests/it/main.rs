@@ -12,6 +12,7 @@ mod fleet;
 mod gates;
 mod payloads;
 mod reconcile;
+mod service;
 mod stub;
 mod talk;
 mod tidy;

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pointsman::app::{Extra, Service};
-use pointsman::config::{self, Settings, Sources};
 use pointsman::inbound::verify::Secrets;
 use pointsman::playground::{GitHub, Options};
 use pointsman::time::Clock;
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use crate::service;
 
 /// Much longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +58,7 @@ async fn every_real_payload_goes_through_the_door_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}/store.db", folder.path().display());
     let github = GitHub::start(Options::new(Clock::machine())).await.unwrap();
-    let service = Service::start(settings(&github, &database), Extra { public_url_from_bind: true }).await.unwrap();
+    let service = service::start(&github, &database, &[]).await;
     let door = Door {
         client: reqwest::Client::builder().no_proxy().build().unwrap(),
         url: format!("http://{}/webhook", service.address),
@@ -147,28 +146,4 @@ async fn ended(sql: &mut SqliteConnection) -> Vec<(String, String)> {
         (row.get("event"), format!("{parked}{}", outcome.expect("a reason")))
     };
     rows.iter().map(end).collect()
-}
-
-fn settings(github: &GitHub, database: &str) -> Settings {
-    let mut env: BTreeMap<String, String> = [
-        ("DATABASE_URL", database.to_owned()),
-        ("API_HOST", "127.0.0.1".to_owned()),
-        ("DRAIN_TIMEOUT", "5s".to_owned()),
-        ("GITHUB_API_URL", github.api_url()),
-        ("GITHUB_GRAPHQL_URL", github.graphql_url()),
-        ("GITHUB_SERVER_URL", github.web_url()),
-        ("GITHUB_APP_ID", github.app_id().to_string()),
-        ("GITHUB_PRIVATE_KEY", github.private_key().expose_secret().to_owned()),
-        ("GITHUB_WEBHOOK_SECRET", github.webhook_secret().expose_secret().to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    for agent in config::names::AGENTS {
-        env.insert(format!("{agent}_ENDPOINT"), String::new());
-    }
-    let sources = Sources { env: &env, file: None, open: &config::open };
-    let mut settings = Settings::read(&sources).unwrap_or_else(|all| panic!("{all:#?}"));
-    // Any port that is free.
-    settings.server.port = 0;
-    settings
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -212,18 +211,12 @@ fn settings(
     agents: BTreeMap<String, String>,
 ) -> Result<Settings, Failure> {
     let mut env = agents;
-    let secret = |secret: secrecy::SecretString| secret.expose_secret().to_owned();
+    env.extend(github.settings());
     env.extend(
         [
             ("DATABASE_URL", format!("sqlite://{}", folder.path().join(DATABASE).display())),
             ("API_HOST", "127.0.0.1".to_owned()),
             ("DRAIN_TIMEOUT", DRAIN.to_owned()),
-            ("GITHUB_API_URL", github.api_url()),
-            ("GITHUB_GRAPHQL_URL", github.graphql_url()),
-            ("GITHUB_SERVER_URL", github.web_url()),
-            ("GITHUB_APP_ID", github.app_id().to_string()),
-            ("GITHUB_PRIVATE_KEY", secret(github.private_key())),
-            ("GITHUB_WEBHOOK_SECRET", secret(github.webhook_secret())),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

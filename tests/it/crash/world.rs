@@ -8,7 +8,6 @@ use pointsman::crash::AT;
 use pointsman::playground::{GitHub, Options, State};
 use pointsman::time::Clock;
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -77,12 +76,6 @@ impl World {
             ("DATABASE_URL", database.clone()),
             ("API_HOST", "127.0.0.1".to_owned()),
             ("HEARTBEAT_INTERVAL", "1s".to_owned()),
-            ("GITHUB_API_URL", github.api_url()),
-            ("GITHUB_GRAPHQL_URL", github.graphql_url()),
-            ("GITHUB_SERVER_URL", github.web_url()),
-            ("GITHUB_APP_ID", github.app_id().to_string()),
-            ("GITHUB_PRIVATE_KEY", github.private_key().expose_secret().to_owned()),
-            ("GITHUB_WEBHOOK_SECRET", github.webhook_secret().expose_secret().to_owned()),
             ("AGENTS", "shell,robot".to_owned()),
             ("SHELL_ENDPOINT", endpoint.clone()),
             ("ROBOT_ENDPOINT", endpoint),
@@ -91,7 +84,7 @@ impl World {
             ("AIDER_ENDPOINT", String::new()),
             ("GOOSE_ENDPOINT", String::new()),
         ];
-        let env = env.map(|(name, value)| (name.to_owned(), value)).into();
+        let env = env.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(github.settings()).collect();
         Self { github, agent, database, env, port: 0, _folder: folder }
     }
 

@@ -1,6 +1,6 @@
 //! What people say to it, and press.
 
-use super::world::World;
+use super::world::{GREEN, RUNNING, World};
 
 /// The first step failed.
 pub const RED: &str = "
@@ -18,8 +18,7 @@ async fn retry_runs_what_failed_and_what_never_ran() {
     world.ends("build", "exit 1").await;
     world.shows(pr, RED).await;
     world.says("bob", pr, "It was the network.\n/retry").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let green = "
         A change #1 (open): change -> main by @bob
         ✔ ci [success]: All done in 0 s
@@ -37,8 +36,7 @@ async fn retry_runs_what_failed_and_what_never_ran() {
 async fn retry_runs_what_is_named() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let shown = |build: &str, test: &str| {
         format!(
             "
@@ -58,12 +56,10 @@ async fn retry_runs_what_is_named() {
             buttons: retry";
     world.shows(pr, red).await;
     world.says("ann", pr, "/retry build --from").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, &shown(", attempt 2 with shell", ", attempt 3 with shell")).await;
     world.says("ann", pr, "/pointsman retry --all").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, &shown(", attempt 3 with shell", ", attempt 4 with shell")).await;
     world.asks("ann", pr, "/retry").await;
     world.asks("ann", pr, "/retry tset").await;
@@ -99,7 +95,7 @@ async fn retry_runs_what_is_named() {
 async fn a_pause_holds_over_pushes_until_resume() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.says("bob", pr, "/pause the network is down").await;
     world
         .shows(pr, "◉ ci [in_progress]: Paused by @bob: the network is down\n◉ ci / build [in_progress]: Running")
@@ -113,8 +109,7 @@ async fn a_pause_holds_over_pushes_until_resume() {
     world.shows(pr, "○ ci [queued]: Paused by @bob: the network is down").await;
     world.asks("bob", pr, "/status").await;
     world.says("bob", pr, "/resume").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let page = "
         A change #1 (open): change -> main by @bob
         ✔ ci [success]: All done in 0 s
@@ -144,7 +139,7 @@ async fn a_pause_holds_over_pushes_until_resume() {
 async fn cancel_stops_what_runs() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.says("bob", pr, "/cancel").await;
     let cancelled = "
         ⊝ ci [cancelled]: Cancelled; 0 of 2 steps had finished
@@ -156,8 +151,7 @@ async fn cancel_stops_what_runs() {
     world.shows(pr, cancelled).await;
     world.asks("bob", pr, "/cancel").await;
     world.says("bob", pr, "/retry").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let page = "
         A change #1 (open): change -> main by @bob
         ✔ ci [success]: All done in 0 s
@@ -299,8 +293,7 @@ async fn the_buttons_run_it_again() {
     world.shows(pr, &RED.replace("Failed in 0 s", "Failed in 0 s, attempt 3 with shell")).await;
     // "Re-run all checks".
     bob.rerequest_suite(world.check(pr, "ci").suite).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let green = "
         A change #1 (open): change -> main by @bob
         ✔ ci [success]: All done in 0 s
@@ -314,16 +307,14 @@ async fn the_buttons_run_it_again() {
 async fn the_commands_of_one_comment_follow_each_other() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
-    world.shows(pr, running).await;
+    world.shows(pr, RUNNING).await;
     let comment = world.says("bob", pr, "/pause\n/resume").await;
     world.reacts(comment, 2).await;
     world.github.deliveries_settled().await;
-    world.shows(pr, running).await;
+    world.shows(pr, RUNNING).await;
     world.pushes("bob", "another\n").await;
-    world.shows(pr, running).await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.shows(pr, RUNNING).await;
+    world.both_end_well().await;
     world.closes().await;
 }
 
@@ -334,17 +325,11 @@ async fn resume_alone_ends_the_pause_of_one_workflow_too() {
     world.says("bob", pr, "/pause ci").await;
     world.shows(pr, "◉ ci [in_progress]: Paused by @bob\n◉ ci / build [in_progress]: Running").await;
     world.says("bob", pr, "/resume").await;
-    let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
-    world.shows(pr, running).await;
+    world.shows(pr, RUNNING).await;
     world.pushes("bob", "another\n").await;
-    world.shows(pr, running).await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
-    let green = "
-        ✔ ci [success]: All done in 0 s
-        ✔ ci / build [success]: Done in 0 s
-        ✔ ci / test [success]: Done in 0 s";
-    world.shows(pr, green).await;
+    world.shows(pr, RUNNING).await;
+    world.both_end_well().await;
+    world.shows(pr, GREEN).await;
     world.closes().await;
 }
 

@@ -2,13 +2,17 @@
 
 use pointsman::playground::Delivering;
 
-use super::world::{self, CI, REPO, World};
+use super::world::{self, CI, GREEN, REPO, RUNNING, World};
+
+/// What the commit of a push shows once all is well.
+const PUSHED_GREEN: [&str; 3] =
+    ["ci [success]: All done in 0 s", "ci / build [success]: Done in 0 s", "ci / test [success]: Done in 0 s"];
 
 #[tokio::test]
 async fn a_pull_request_becomes_green_step_by_step() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.ends("build", "echo fine").await;
     let both = "
         ◉ ci [in_progress]: 0 of 2 steps done
@@ -57,33 +61,26 @@ async fn a_red_step_says_why_and_what_to_do() {
 async fn a_push_takes_the_place_of_the_run_before() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    let running = "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running";
-    world.shows(pr, running).await;
+    world.shows(pr, RUNNING).await;
     let first = world.head(pr);
     world.pushes("bob", "another\n").await;
-    world.shows(pr, running).await;
+    world.shows(pr, RUNNING).await;
     let gone = [
         "ci [cancelled]: A newer run took its place",
         "ci / build [cancelled]: Cancelled with its run",
         "ci / test [cancelled]: Cancelled with its run",
     ];
     world.shows_on(&first, &gone).await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, GREEN).await;
     world.closes().await;
 }
-
-const GREEN: &str = "
-    ✔ ci [success]: All done in 0 s
-    ✔ ci / build [success]: Done in 0 s
-    ✔ ci / test [success]: Done in 0 s";
 
 #[tokio::test]
 async fn closing_cancels_and_reopening_starts_anew() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.person("bob").close(pr).await.unwrap();
     let cancelled = "
         A change #1 (closed): change -> main by @bob
@@ -95,8 +92,7 @@ async fn closing_cancels_and_reopening_starts_anew() {
             buttons: retry";
     world.reads(pr, cancelled).await;
     world.person("bob").reopen(pr).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, GREEN).await;
     world.closes().await;
 }
@@ -105,15 +101,11 @@ async fn closing_cancels_and_reopening_starts_anew() {
 async fn a_merge_is_a_push_and_runs_once() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, GREEN).await;
     let merged = world.person("bob").merge(pr).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
-    let green =
-        ["ci [success]: All done in 0 s", "ci / build [success]: Done in 0 s", "ci / test [success]: Done in 0 s"];
-    world.shows_on(merged.as_str(), &green).await;
+    world.both_end_well().await;
+    world.shows_on(merged.as_str(), &PUSHED_GREEN).await;
     world.closes().await;
 }
 
@@ -124,8 +116,7 @@ async fn a_push_and_a_pull_request_of_one_commit_do_not_double() {
     // The branch is pushed before there is a pull request, later the pull request is there first.
     let pr = world.opens("bob").await;
     for text in ["another\n", ""] {
-        world.ends("build", "exit 0").await;
-        world.ends("test", "exit 0").await;
+        world.both_end_well().await;
         world.shows(pr, GREEN).await;
         world.github.deliveries_settled().await;
         let ours: Vec<String> = world.github.all_checks(&world.head(pr)).into_iter().map(|check| check.name).collect();
@@ -171,8 +162,7 @@ async fn a_draft_waits_until_it_is_ready_where_the_workflow_says_so() {
     let pr = bob.open_draft(REPO, "change", "A change", &[("change.txt", "a change\n")]).await.unwrap();
     world.shows(pr, "○ ci [queued]: Waits until this is no draft").await;
     bob.ready_for_review(pr).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, GREEN).await;
     world.closes().await;
 }
@@ -195,11 +185,8 @@ async fn the_first_workflow_files_are_checked_and_count_once_they_are_merged() {
     let expected = "- ✅ `.workflows/ci.yml`\nThese files count when merged into `main`.";
     world::same(&world.text(pr, "pointsman / config"), expected);
     let merged = bob.merge(pr).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
-    let green =
-        ["ci [success]: All done in 0 s", "ci / build [success]: Done in 0 s", "ci / test [success]: Done in 0 s"];
-    world.shows_on(merged.as_str(), &green).await;
+    world.both_end_well().await;
+    world.shows_on(merged.as_str(), &PUSHED_GREEN).await;
     world.closes().await;
 }
 
@@ -210,8 +197,7 @@ async fn an_edited_workflow_is_checked_and_the_one_on_main_runs() {
     let bad =
         "on: pull_request\nsteps:\n  - id: build\n    run: exit 1\n  - id: test\n    run: exit 1\n    needs: [biuld]\n";
     let pr = bob.open_pull_request(REPO, "change", "Edit", &[(".workflows/ci.yml", bad)]).await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let red = "
         ✔ ci [success]: All done in 0 s
         ✔ ci / build [success]: Done in 0 s
@@ -221,8 +207,7 @@ async fn an_edited_workflow_is_checked_and_the_one_on_main_runs() {
         did you mean build?";
     world.shows(pr, red).await;
     bob.push(REPO, "change", &[(".workflows/ci.yml", &CI.replace("build", "compile"))], "Mend").await.unwrap();
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, &format!("{GREEN}\n    ✔ pointsman / config [success]: 1 workflow file fine")).await;
     world.closes().await;
 }
@@ -235,8 +220,7 @@ async fn deliveries_that_come_twice_do_nothing_twice() {
     world.ends("build", "exit 1").await;
     world.shows(pr, super::commands::RED).await;
     world.says("bob", pr, "/retry").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     let green = GREEN.replacen("Done in 0 s", "Done in 0 s, attempt 2 with shell", 1);
     world.shows(pr, &green).await;
     world.asks("bob", pr, "/status").await;
@@ -266,10 +250,9 @@ async fn deliveries_that_come_twice_do_nothing_twice() {
 async fn a_run_goes_on_after_a_restart() {
     let mut world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.restarts(&[]).await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
+    world.both_end_well().await;
     world.shows(pr, GREEN).await;
     world.closes().await;
 }
@@ -278,7 +261,7 @@ async fn a_run_goes_on_after_a_restart() {
 async fn where_recovery_is_off_a_run_is_held_after_a_restart() {
     let mut world = World::new().await;
     let pr = world.opens("bob").await;
-    world.shows(pr, "◉ ci [in_progress]: 0 of 2 steps done\n◉ ci / build [in_progress]: Running").await;
+    world.shows(pr, RUNNING).await;
     world.restarts(&[("ENABLE_WORKFLOW_RECOVERY", "false")]).await;
     world.ends("build", "exit 0").await;
     world.shows(pr, "◉ ci [in_progress]: Recovery is off: /resume goes on\n✔ ci / build [success]: Done in 0 s").await;

@@ -1,6 +1,6 @@
 //! Commits of people without write run nothing until somebody with write has looked at them.
 
-use super::world::{self, World};
+use super::world::{self, GREEN, World};
 
 const HELD: &str = "
     ! ci [action_required]: Somebody with write must approve this commit
@@ -61,16 +61,14 @@ async fn a_strangers_commit_waits_for_its_forty_digits() {
     world.shows(pr, HELD).await;
     world.asks("bob", pr, &format!("/approve {first}")).await;
     world.says("bob", pr, &format!("/approve {}", world.head(pr))).await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
-    let green = "
+    world.both_end_well().await;
+    world.shows(pr, GREEN).await;
+    world.asks("bob", pr, &format!("/approve {}", world.head(pr))).await;
+    let page = "
+        A change #1 (open): eve:change -> main by @eve
         ✔ ci [success]: All done in 0 s
         ✔ ci / build [success]: Done in 0 s
-        ✔ ci / test [success]: Done in 0 s";
-    world.shows(pr, green).await;
-    world.asks("bob", pr, &format!("/approve {}", world.head(pr))).await;
-    let page = format!("
-        A change #1 (open): eve:change -> main by @eve{green}
+        ✔ ci / test [success]: Done in 0 s
         @ann:
             /retry
             👎 👀
@@ -99,8 +97,8 @@ async fn a_strangers_commit_waits_for_its_forty_digits() {
             /approve <commit 2>
             👎 👀
         @pointsman[bot]:
-            `<commit 2>` is trusted already; nothing waits for it.");
-    world.reads(pr, &page).await;
+            `<commit 2>` is trusted already; nothing waits for it.";
+    world.reads(pr, page).await;
     world.closes().await;
 }
 
@@ -114,12 +112,7 @@ async fn a_pause_and_a_missing_trust_are_two_things() {
     world.person("bob").click(world.check(pr, "ci").id, "approve_commit").await.unwrap();
     world.shows(pr, "○ ci [queued]: Paused by @bob").await;
     world.says("bob", pr, "/resume").await;
-    world.ends("build", "exit 0").await;
-    world.ends("test", "exit 0").await;
-    let green = "
-        ✔ ci [success]: All done in 0 s
-        ✔ ci / build [success]: Done in 0 s
-        ✔ ci / test [success]: Done in 0 s";
-    world.shows(pr, green).await;
+    world.both_end_well().await;
+    world.shows(pr, GREEN).await;
     world.closes().await;
 }

@@ -7,16 +7,16 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use pointsman::app::{Extra, Service};
-use pointsman::config::{self, Settings, Sources};
+use pointsman::app::Service;
 use pointsman::playground::{CheckView, GitHub, Options, Person, State};
 use pointsman::runner::{self, Runner, Sandbox};
 use pointsman::time::Clock;
-use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::service;
 
 /// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +32,17 @@ steps:
   - { id: build, run: exec sh \"$DESK/build\", retries: 0 }
   - { id: test, run: exec sh \"$DESK/test\", retries: 0, needs: [build] }
 ";
+
+/// What [`CI`] shows while its first step runs.
+pub const RUNNING: &str = "
+    ◉ ci [in_progress]: 0 of 2 steps done
+    ◉ ci / build [in_progress]: Running";
+
+/// What [`CI`] shows once all is well, at the first attempt.
+pub const GREEN: &str = "
+    ✔ ci [success]: All done in 0 s
+    ✔ ci / build [success]: Done in 0 s
+    ✔ ci / test [success]: Done in 0 s";
 
 pub struct World {
     pub github: GitHub,
@@ -104,8 +115,12 @@ impl World {
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
-        let settings = settings(&self.github, &self.folder, &self.shell, env);
-        let service = Service::start(settings, Extra { public_url_from_bind: true }).await.unwrap();
+        let database = format!("sqlite://{}/store.db", self.folder.path().display());
+        let more: Vec<(&str, &str)> = [("AGENTS", "shell"), ("SHELL_ENDPOINT", self.shell.as_str())]
+            .into_iter()
+            .chain(env.iter().copied())
+            .collect();
+        let service = service::start(&self.github, &database, &more).await;
         self.github.set_webhook(&format!("http://{}/webhook", service.address));
         self.service = Some(service);
     }
@@ -177,6 +192,12 @@ impl World {
             panic!("{name} never ran\n{}", self.everything())
         };
         pipe.write_all(script.as_bytes()).await.unwrap();
+    }
+
+    /// Both commands of [`CI`] end well, one after the other.
+    pub async fn both_end_well(&self) {
+        self.ends("build", "exit 0").await;
+        self.ends("test", "exit 0").await;
     }
 
     /// Waits until the pull request shows these checks, with their annotations and buttons.
@@ -339,32 +360,4 @@ fn undented(text: &str) -> String {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let indent = lines().map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
     lines().map(|line| format!("{}\n", line[indent..].trim_end())).collect()
-}
-
-fn settings(github: &GitHub, folder: &TempDir, shell: &str, more: &[(&str, &str)]) -> Settings {
-    let secret = |secret: secrecy::SecretString| secret.expose_secret().to_owned();
-    let mut env: BTreeMap<String, String> = [
-        ("DATABASE_URL", format!("sqlite://{}/store.db", folder.path().display())),
-        ("API_HOST", "127.0.0.1".to_owned()),
-        ("DRAIN_TIMEOUT", "5000".to_owned()),
-        ("GITHUB_API_URL", github.api_url()),
-        ("GITHUB_GRAPHQL_URL", github.graphql_url()),
-        ("GITHUB_SERVER_URL", github.web_url()),
-        ("GITHUB_APP_ID", github.app_id().to_string()),
-        ("GITHUB_PRIVATE_KEY", secret(github.private_key())),
-        ("GITHUB_WEBHOOK_SECRET", secret(github.webhook_secret())),
-        ("AGENTS", "shell".to_owned()),
-        ("SHELL_ENDPOINT", shell.to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    for agent in config::names::AGENTS {
-        env.entry(format!("{agent}_ENDPOINT")).or_default();
-    }
-    let mut settings = Settings::read(&Sources { env: &env, file: None, open: &config::open })
-        .unwrap_or_else(|all| panic!("{all:#?}"));
-    // Any port that is free.
-    settings.server.port = 0;
-    settings
 }
