@@ -5,7 +5,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release && cp target/release/pointsman /pointsman
+    cargo build --locked --release --bin pointsman && cp target/release/pointsman /pointsman
 
 FROM debian:bookworm-slim
 # git: `pointsman agent` makes its checkouts with it.

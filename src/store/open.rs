@@ -110,11 +110,15 @@ impl Store {
         matches!(self.pool, Pool::MySql(_))
     }
 
-    /// Closes every connection, after the operations that are under way.
+    /// Closes every connection, after the operations that are under way, and leaves an SQLite file to the next process.
     pub async fn close(&self) {
         match &self.pool {
             Pool::MySql(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
+        }
+        // Not when the last clone is gone: whoever is slow to let go of his shall not keep the next process out.
+        if let Some(Err(error)) = self.lock.as_ref().map(|lock| lock.unlock()) {
+            tracing::warn!(%error, "the lock of the database's file is kept until this process ends");
         }
     }
 
