@@ -8,7 +8,7 @@ use bench::agent::{Agent, Manner};
 use bench::database::{self, Counters, OneByOne};
 use bench::load::{Connection, ROUNDS, Seen, load, percentile};
 use bench::process::Process;
-use bench::room::{GRAPH, Room};
+use bench::room::{GRAPH, Room, plan};
 use bench::table::{Table, count, ms, ratio, say};
 
 const AT_ONCE: [usize; 3] = [1, 16, 64];
@@ -42,8 +42,8 @@ impl Contestants {
             peer.rest()?;
         }
         Ok(Self {
-            ours: Room::open(&database::fresh("bench_steps").await?, GRAPH, None).await?,
-            a2a: Room::open(&database::fresh("bench_steps_a2a").await?, GRAPH, Some(url)).await?,
+            ours: Room::open(&database::fresh("bench_steps").await?, plan(GRAPH)?, None).await?,
+            a2a: Room::open(&database::fresh("bench_steps_a2a").await?, plan(GRAPH)?, Some(url)).await?,
             agent,
             database: database::fresh("bench_alone").await?,
             restate,
@@ -91,7 +91,8 @@ async fn run() -> anyhow::Result<()> {
         "What a step costs the database",
         &["", "runs at once", "commits a step", "statements a step", "log syncs a step"],
     );
-    let mut freed = Table::new("From a result to the message that starts a freed step, over A2A", &["runs at once", "p50", "p99"]);
+    let mut freed =
+        Table::new("From a result to the message that starts a freed step, over A2A", &["runs at once", "p50", "p99"]);
     for at_once in AT_ONCE {
         let mut seen: [Vec<Seen>; NAMES.len()] = Default::default();
         let mut missing: [Option<String>; NAMES.len()] = Default::default();
@@ -135,7 +136,13 @@ fn table(at_once: usize, seen: &[Vec<Seen>], missing: &[Option<String>]) -> Tabl
     for (who, name) in NAMES.into_iter().enumerate() {
         let (one, rate) = (Seen::median(&seen[who]), steps(&Seen::median(&seen[who]), who));
         match &missing[who] {
-            Some(why) => table.row([name.to_owned(), format!("NOT MEASURED: {why}"), String::new(), String::new(), String::new()]),
+            Some(why) => table.row([
+                name.to_owned(),
+                format!("NOT MEASURED: {why}"),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]),
             None => table.row([name.to_owned(), count(rate), ms(one.p50), ms(one.p99), ratio(ours, rate)]),
         }
     }

@@ -15,6 +15,8 @@ use url::Url;
 pub enum Manner {
     /// It is done as soon as it is asked.
     Quick,
+    /// It works, and is done when it is asked how it stands.
+    Later,
     /// It works, and never ends.
     Endless,
 }
@@ -65,14 +67,18 @@ impl Agent {
 async fn answer(State(agent): State<Agent>, Json(call): Json<Value>) -> Json<Value> {
     let params = &call["params"];
     let context = params["message"]["contextId"].as_str().unwrap_or_default().to_owned();
-    let state = if agent.0.manner == Manner::Quick { "TASK_STATE_COMPLETED" } else { "TASK_STATE_WORKING" };
-    if call["method"] == "GetTask" {
-        return Json(json!({ "result": { "id": params["id"], "contextId": "", "status": { "state": state } } }));
-    }
+    let asked = call["method"] == "GetTask";
+    let done = agent.0.manner == Manner::Quick || agent.0.manner == Manner::Later && asked;
+    let state = if done { "TASK_STATE_COMPLETED" } else { "TASK_STATE_WORKING" };
     let data = json!({ "schema": "step-result/v1", "conclusion": "success", "summary": "Nothing was done." });
+    let artifacts = json!([{ "artifactId": "result", "name": "result", "parts": [{ "data": data }] }]);
+    if asked {
+        let task = json!({ "id": params["id"], "contextId": "", "status": { "state": state }, "artifacts": artifacts });
+        return Json(json!({ "result": task }));
+    }
     let task = json!({
         "id": format!("task:{context}"), "contextId": context, "status": { "state": state },
-        "artifacts": [{ "artifactId": "result", "name": "result", "parts": [{ "data": data }] }],
+        "artifacts": artifacts,
     });
     // A context is `<run>.<step>.a<number>`.
     let run = context.split('.').next().unwrap_or_default().to_owned();

@@ -38,7 +38,8 @@ pub async fn fresh(name: &str) -> anyhow::Result<String> {
 /// What the server says of itself.
 pub async fn version() -> anyhow::Result<String> {
     let mut root = MySqlConnection::connect(&server()?).await?;
-    let words = "SELECT CONCAT('MariaDB ', VERSION(), ', innodb_flush_log_at_trx_commit = ', @@innodb_flush_log_at_trx_commit)";
+    let words =
+        "SELECT CONCAT('MariaDB ', VERSION(), ', innodb_flush_log_at_trx_commit = ', @@innodb_flush_log_at_trx_commit)";
     Ok(sqlx::query_scalar(words).fetch_one(&mut root).await?)
 }
 

@@ -54,7 +54,6 @@ impl Seen {
 
 /// Of sorted times, the one below which this share lies.
 pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
     let ix = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
     sorted.get(ix).copied().unwrap_or_default()
 }
@@ -64,7 +63,8 @@ pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
 /// # Errors
 /// As soon as one of them fails: a rate of failures is no rate.
 pub async fn load<W: Worker>(workers: Vec<W>) -> anyhow::Result<Seen> {
-    let (warm_up, time) = (Duration::from_millis(setting("BENCH_WARM_UP_MS", 1_500)), Duration::from_millis(setting("BENCH_MS", 5_000)));
+    let (warm_up, time) =
+        (Duration::from_millis(setting("BENCH_WARM_UP_MS", 1_500)), Duration::from_millis(setting("BENCH_MS", 5_000)));
     let from = Instant::now() + warm_up;
     let until = from + time;
     let mut working = JoinSet::new();
@@ -92,7 +92,6 @@ pub async fn load<W: Worker>(workers: Vec<W>) -> anyhow::Result<Seen> {
         all += count;
     }
     times.sort_unstable();
-    #[expect(clippy::cast_precision_loss, reason = "a count of seconds' work")]
     let rate = times.len() as f64 / time.as_secs_f64();
     Ok(Seen { rate, p50: percentile(&times, 0.5), p99: percentile(&times, 0.99), all })
 }

@@ -4,7 +4,11 @@
 //! time. What is missing is said in its row.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
-#![allow(clippy::disallowed_methods, reason = "measuring is reading a clock, and settings here are for whoever measures")]
+#![allow(unreachable_pub, reason = "nothing of a program is reached from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "measuring is reading a clock, and settings here are for whoever measures"
+)]
 
 pub mod agent;
 pub mod database;
@@ -25,11 +29,13 @@ pub fn main<F: Future<Output = anyhow::Result<()>>>(peers: bool, bench: impl FnO
     }
     let missing = |name: &str| std::env::var_os(name).is_none();
     let mut words: Vec<String> = Vec::new();
-    for (script, wanted) in
-        [("peers", peers && missing("PEERS_ASKED")), ("mariadb", missing(database::URL))]
-    {
+    for (script, wanted) in [("peers", peers && missing("PEERS_ASKED")), ("mariadb", missing(database::URL))] {
         if wanted {
-            words.extend([format!("{}/scripts/{script}", env!("CARGO_MANIFEST_DIR")), "run".to_owned(), "--".to_owned()]);
+            words.extend([
+                format!("{}/scripts/{script}", env!("CARGO_MANIFEST_DIR")),
+                "run".to_owned(),
+                "--".to_owned(),
+            ]);
         }
     }
     if let Some((first, rest)) = words.split_first() {
@@ -40,7 +46,17 @@ pub fn main<F: Future<Output = anyhow::Result<()>>>(peers: bool, bench: impl FnO
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(bench())
 }
 
+/// Now.
+pub fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// A number from the environment, for whoever wants more or less of it.
 pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    text(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// A word from the environment.
+pub fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -1,9 +1,10 @@
 //! Processes that are measured: peers, the service itself, and this very program in another role.
 
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use pointsman::playground::GitHub;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -26,7 +27,8 @@ impl Process {
     pub async fn start(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let line = tokio::time::timeout(READY_WITHIN, lines.next_line()).await.context("it never said where it is")??;
+        let line =
+            tokio::time::timeout(READY_WITHIN, lines.next_line()).await.context("it never said where it is")??;
         let Some(line) = line else { bail!("it ended: {}", child.wait().await?) };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { child, url: line.trim().parse().with_context(|| format!("it said {line:?}"))? })
@@ -45,11 +47,6 @@ impl Process {
         let mut command = Command::new(std::env::current_exe()?);
         command.env(ROLE, name).envs(env.iter().copied());
         Self::start(&mut command).await
-    }
-
-    /// One that is up already, at this address.
-    pub fn known(child: Child, url: Url) -> Self {
-        Self { child, url }
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
@@ -90,6 +87,29 @@ impl Drop for Process {
         // One that has ended by itself has no number any more.
         let _ = self.signal(Signal::KILL);
     }
+}
+
+/// The whole service, `pointsman serve` of the same build, as the App of this GitHub. It is ready when this returns.
+pub async fn service(github: &GitHub, database: &str, more: &[(&str, &str)]) -> anyhow::Result<Process> {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let url = Url::parse(&format!("http://127.0.0.1:{port}"))?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+    command.arg("serve").envs(github.settings()).env("DATABASE_URL", database).env("API_HOST", "127.0.0.1");
+    command.env("API_PORT", port.to_string()).env("LOG_LEVEL", "error").env("PUBLIC_URL", url.as_str());
+    command.env("MAX_CONCURRENT_WORKFLOWS", "100000");
+    for agent in pointsman::config::names::AGENTS {
+        command.env(format!("{agent}_ENDPOINT"), "");
+    }
+    command.envs(more.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    let service = Process { child: command.spawn()?, url };
+    let ready = service.url.join("/ready")?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let until = Instant::now() + READY_WITHIN;
+    while !client.get(ready.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        ensure!(Instant::now() < until, "the service is not ready");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(service)
 }
 
 /// The resident memory of a process, in bytes.

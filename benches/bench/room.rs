@@ -18,9 +18,7 @@ use pointsman::loops::runs::{Act, Done, Handoff, Runs, Together};
 use pointsman::loops::send::{self, Sender};
 use pointsman::loops::source::Source;
 use pointsman::report::StepReport;
-use pointsman::store::{
-    BlobWrite, Door, GateId, GateWrite, Incarnation, NoFaults, PlanHash, Store, StoreOptions,
-};
+use pointsman::store::{BlobWrite, Door, GateId, GateWrite, Incarnation, NoFaults, PlanHash, Store, StoreOptions};
 use pointsman::time::Clock;
 use pointsman::wake::{Loop, Wakes};
 use pointsman::workflow::{self, plan::Plan};
@@ -37,7 +35,6 @@ const BEAT: Duration = Duration::from_secs(10);
 const ADMIT_PERIOD: Duration = Duration::from_secs(2);
 /// The operator's limit is lifted.
 const RUNS_MAX: u32 = 100_000;
-const STEPS_MAX: usize = 10_000;
 const INSTALLATION: InstallationId = InstallationId(7);
 /// Runs every command; it is eager, as in the service.
 const SHELL: &str = "shell";
@@ -74,7 +71,7 @@ type Ends = Arc<Mutex<BTreeMap<RunId, oneshot::Sender<()>>>>;
 
 /// Parses a workflow into its plan.
 pub fn plan(text: &str) -> anyhow::Result<Plan> {
-    let operator = workflow::defaults::Operator { steps_max: STEPS_MAX, ..Default::default() };
+    let operator = workflow::defaults::Operator::default();
     match workflow::parse(&"ci".parse()?, text, &operator) {
         Ok(parsed) => Ok(parsed.plan),
         Err(problems) => bail!("{problems:#?}"),
@@ -116,16 +113,15 @@ pub async fn store(url: &str) -> anyhow::Result<Store> {
 }
 
 impl Room {
-    /// A room over this database, for runs of this workflow. With an address, attempts are sent there by the service's
+    /// A room over this database, for runs of this plan. With an address, attempts are sent there by the service's
     /// own sender; without one, each ends in this process as soon as it is handed out.
-    pub async fn open(url: &str, text: &str, agent: Option<Url>) -> anyhow::Result<Self> {
+    pub async fn open(url: &str, plan: Plan, agent: Option<Url>) -> anyhow::Result<Self> {
         let (clock, wakes, me, stop) =
             (Clock::machine(), Wakes::default(), Incarnation::draw(), CancellationToken::new());
         let store = store(url).await?.acting_as(me);
         let door = Door::open(&store, Arc::new(NoFaults))?;
         let eager = BTreeSet::from([SHELL.parse()?]);
         let (runs, handed) = Runs::new((store.clone(), door), (clock.clone(), wakes.clone()), me, eager);
-        let plan = plan(text)?;
         let hash = store.put_plan(INSTALLATION, &serde_json::to_vec(&plan)?, clock.now()).await?;
         let fence = Fence::new(clock.clone(), BEAT);
         let parts = Parts { store, runs, clock, wakes, me, fence, stop };
@@ -233,7 +229,8 @@ async fn end_all(mut handed: mpsc::Receiver<Handoff>, store: Store, runs: Runs, 
 /// True when that ended the run.
 async fn end(store: &Store, runs: &Runs, attempt: AttemptId) -> anyhow::Result<bool> {
     let run = attempt.run;
-    let report = StepReport { attempt: attempt.number, summary: "Nothing was done.".to_owned(), ..StepReport::default() };
+    let report =
+        StepReport { attempt: attempt.number, summary: "Nothing was done.".to_owned(), ..StepReport::default() };
     let key = store.blob_key(run, StepReport::name(&attempt).as_bytes())?;
     let slot = GateId { scope: InstallationId(0), name: "slot:shell".to_owned() };
     let act = Act {

@@ -44,9 +44,15 @@ impl Table {
 }
 
 /// Says what is going on, on standard error.
-#[expect(clippy::print_stderr, reason = "a benchmark takes minutes; somebody watches")]
 pub fn say(what: impl std::fmt::Display) {
     eprintln!("bench: {what}");
+}
+
+/// One line on standard output.
+pub fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
 }
 
 /// `12 345`
