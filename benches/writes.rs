@@ -72,6 +72,10 @@ async fn run() -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         tokio::time::sleep(SETTLE).await;
+        for request in github.requests().iter().filter(|request| request.writes_content()).skip(before) {
+            let (name, status) = (&request.body["name"], &request.body["status"]);
+            say(format!("{} {} {name} {status} {}", request.method, request.path, request.body["conclusion"]));
+        }
         table.row([steps.to_string(), (writes(&github) - before).to_string(), (2 * steps + 2).to_string()]);
         service.end().await?;
     }
