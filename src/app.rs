@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -221,7 +222,7 @@ async fn start_loops(
         public_url,
     };
     let sender = parts.sender(address)?;
-    parts.tasks.spawn(sender.clone().send_started(handed));
+    parts.tasks.spawn(sender.clone().send_started(handed).boxed());
     let (looks, callbacks) = mpsc::channel(http::LOOKS_MAX);
     // The first beat measures the database's clock and enters the list: nothing may happen before.
     let beat = parts.beat(&settings.server, sender.clone());
@@ -319,9 +320,9 @@ impl Parts {
         if let Some(bind) = own_listener {
             let apart =
                 TcpListener::bind(bind).await.with_context(|| format!("METRICS_BIND: cannot listen on {bind}"))?;
-            self.tasks.spawn(http::serve(apart, http::metrics_router(metrics), limits, self.stop.clone()));
+            self.tasks.spawn(http::serve(apart, http::metrics_router(metrics), limits, self.stop.clone()).boxed());
         }
-        self.tasks.spawn(http::serve(listener, http::router(state), limits, self.stop.clone()));
+        self.tasks.spawn(http::serve(listener, http::router(state), limits, self.stop.clone()).boxed());
         Ok(())
     }
 
@@ -422,7 +423,7 @@ impl Parts {
             stop: self.stop.clone(),
         };
         let it = Arc::new(it);
-        self.tasks.spawn(driver.drive(which, period, move || tick(it.clone())));
+        self.tasks.spawn(driver.drive(which, period, move || tick(it.clone())).boxed());
     }
 }
 

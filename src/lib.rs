@@ -21,7 +21,7 @@
 //! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`] |
 //! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`], [`metrics`] |
 //! | 3 | [`loops`] |
-//! | 4 | [`http`], [`runner`], [`playground`] |
+//! | 4 | [`http`], [`runner`], [`playground`], [`sim`] |
 //! | 5 | [`config`], [`app`], [`cli`] |
 //!
 //! # Words
@@ -65,6 +65,7 @@ pub mod loops;
 pub mod http;
 pub mod playground;
 pub mod runner;
+pub mod sim;
 
 pub mod app;
 pub mod cli;

@@ -221,8 +221,7 @@ impl App {
     /// As of every call.
     pub async fn redeliver(&self, delivery: i64) -> Result<(), Error> {
         let url = self.0.wire.url(&["app", "hook", "deliveries", &delivery.to_string(), "attempts"]);
-        let call = Call::write(Method::POST, url, &serde_json::json!({}))?;
-        self.call(call).await.map(drop)
+        self.call(Call::command(Method::POST, url)).await.map(drop)
     }
 
     async fn page(&self, path: &[&str], query: &[(&str, &str)], from: Option<&Cursor>) -> Result<Reply, Error> {

@@ -159,6 +159,11 @@ impl Call {
         Ok(Self { method, url, effect: Effect::Write, body: Some(body), etag: None })
     }
 
+    /// A write that says all in its address: GitHub describes no body for it.
+    pub(super) fn command(method: Method, url: Url) -> Self {
+        Self { method, url, effect: Effect::Write, body: None, etag: None }
+    }
+
     /// It only looks like a write: repeating it does no harm.
     #[must_use]
     pub(super) fn harmless(self) -> Self {

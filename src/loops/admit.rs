@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::driver::Next;
 use super::rows::SERVICE_GATE;
 use super::runs::{Act, Broken, Done, Runs, Together};
+use super::tickets;
 use crate::crash::crashpoint;
 use crate::engine::Event;
 use crate::engine::gate::{Claim, Gate, Verdict, admit};
@@ -164,22 +165,24 @@ impl Admit {
         for verdict in all.iter().take(ACTS_MAX) {
             let (Verdict::Grant(run), Some(act)) = (verdict, act(gate, verdict, false)) else { continue };
             let (holder, granted_at) = (run.to_string(), self.clock.now());
-            let ticket = TicketRow { gate: gate.clone(), holder: holder.clone(), run: *run, granted_at };
-            if !self.store.take_ticket(ticket, GateKind::RunLimit, version).await? {
+            let ticket = TicketRow { gate: gate.clone(), holder, run: *run, granted_at };
+            if !self.store.take_ticket(ticket.clone(), GateKind::RunLimit, version).await? {
                 return Ok(Look::Again);
             }
             crashpoint!("ticket_taken_run_not_granted");
             version += 1;
-            let said = self.runs.commit(vec![act], Together::default()).await;
+            let said =
+                self.runs.commit(vec![act], Together { consumed: vec![tickets::used(&ticket)], ..Together::default() });
+            let said = said.await;
             let granted = matches!(&said, Ok(Done::Committed(said)) if said.get(run).is_some_and(Result::is_ok));
             if granted {
                 continue;
             }
             match said {
                 // Nobody but us acts on this ticket, and we do not.
-                Ok(_) => self.store.drop_ticket(gate.clone(), &holder).await?,
+                Ok(_) => self.store.drop_ticket(&ticket).await?,
                 Err(error) if error.is::<Broken>() => {
-                    self.store.drop_ticket(gate.clone(), &holder).await?;
+                    self.store.drop_ticket(&ticket).await?;
                     return excluded(error);
                 }
                 // It may have been granted: if not, the sweeper finds the ticket.
@@ -192,7 +195,7 @@ impl Admit {
 }
 
 /// What a verdict means for its run.
-fn act(gate: &GateId, verdict: &Verdict<RunId>, ticket: bool) -> Option<Act> {
+pub(crate) fn act(gate: &GateId, verdict: &Verdict<RunId>, ticket: bool) -> Option<Act> {
     let (run, event) = match verdict {
         Verdict::Grant(run) => (*run, Event::Granted(GateKey(gate.name.clone()))),
         Verdict::Supersede { holder, .. } => (*holder, Event::Superseded),
@@ -220,7 +223,7 @@ fn kind(gate: &GateId) -> GateKind {
 }
 
 /// The rule of the newest waiting run. Pull requests without one: the newest commit is the one that matters.
-fn group_rule(state: &RunState) -> Gate {
+pub(crate) fn group_rule(state: &RunState) -> Gate {
     let pull = state.birth.as_ref().is_some_and(|birth| matches!(birth.trigger, Trigger::PullRequest(_)));
     let default = if pull { OnConflict::ReplaceRunning } else { OnConflict::Queue };
     state.plan.concurrency.as_ref().map_or(Gate { limit: 1, on_conflict: default }, |concurrency| Gate {
@@ -239,7 +242,7 @@ fn held(run: RunId, row: Option<&RunRow>) -> Claim<RunId> {
     }
 }
 
-fn waiting(wait: &WaitRow) -> Claim<RunId> {
+pub(crate) fn waiting(wait: &WaitRow) -> Claim<RunId> {
     Claim {
         holder: wait.run,
         installation: wait.run.installation,

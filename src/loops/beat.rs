@@ -118,8 +118,8 @@ impl Beat {
     }
 
     async fn sweep(&self) -> anyhow::Result<()> {
-        let before = self.store.now().await?.minus(self.interval * LEASE_BEATS);
-        tickets::sweep(&self.store, &self.runs, before).await
+        let now = self.store.now().await?;
+        tickets::sweep(&self.store, &self.runs, now, now.minus(self.interval * LEASE_BEATS)).await
     }
 
     /// Leaves the list, at the end: nobody waits a lease for us.

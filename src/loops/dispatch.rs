@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tracing::{debug, error};
@@ -26,8 +25,6 @@ use crate::workflow::plan::OnConflict;
 
 /// Attempts of one agent that are looked at, longest due first.
 const WINDOW: u32 = 200;
-/// A claim that begins so long after its ticket is not made: the sweeper may have taken the ticket back.
-const CLAIM_MAX: Duration = Duration::from_secs(2);
 
 /// The loop.
 pub struct Dispatch {
@@ -84,17 +81,15 @@ impl Dispatch {
         for verdict in admit(&rule, &holders, &waiting) {
             let Verdict::Grant(holder) = verdict else { continue };
             let Some(row) = queued.iter().find(|row| row.id.to_string() == holder) else { continue };
-            let taken_at = self.clock.local();
             let ticket = TicketRow { gate: gate.clone(), holder, run: row.id.run, granted_at: self.clock.now() };
-            if !self.store.take_ticket(ticket, GateKind::Slot, version).await? {
+            if !self.store.take_ticket(ticket.clone(), GateKind::Slot, version).await? {
                 return Ok(true);
             }
             crashpoint!("slot_taken_attempt_not_claimed");
             version += 1;
-            let late = self.clock.local().saturating_sub(taken_at) > crate::time::micros(CLAIM_MAX);
-            if late || !self.claim(row).await? {
+            if !self.claim(row, &ticket).await? {
                 // Nobody but us acts on this ticket, and we do not.
-                self.store.drop_ticket(gate.clone(), &row.id.to_string()).await?;
+                self.store.drop_ticket(&ticket).await?;
             }
         }
         Ok(false)
@@ -102,11 +97,11 @@ impl Dispatch {
 
     /// Claims an attempt through the door; false when it was not to be had. After an error nobody knows: the sweeper
     /// finds the ticket.
-    async fn claim(&self, row: &AttemptRow) -> anyhow::Result<bool> {
+    async fn claim(&self, row: &AttemptRow, ticket: &TicketRow) -> anyhow::Result<bool> {
         let AttemptId { run, step, number } = row.id.clone();
         let mut act = Act::new(run, Event::AttemptStarted { step, number });
         act.claim = Some((row.id.clone(), random_bytes()));
-        let consumed = vec![Consumed::Attempt { id: row.id.clone(), epoch: row.epoch }];
+        let consumed = vec![Consumed::Attempt { id: row.id.clone(), epoch: row.epoch }, tickets::used(ticket)];
         match self.runs.commit(vec![act], Together { consumed, ..Together::default() }).await {
             Ok(Done::Committed(said)) => match said.get(&run) {
                 Some(Ok(_)) => Ok(true),

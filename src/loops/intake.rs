@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, info, warn};
@@ -98,7 +99,7 @@ impl Intake {
                 drop(place);
                 intake.wakes.wake(Loop::Intake);
             };
-            self.tasks.spawn(work.in_current_span());
+            self.tasks.spawn(work.in_current_span().boxed());
         }
         Ok(next)
     }

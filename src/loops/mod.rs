@@ -33,6 +33,6 @@ pub mod send;
 pub mod source;
 mod status;
 pub mod sweep;
-mod tickets;
+pub(crate) mod tickets;
 pub mod watch;
 pub mod writer;

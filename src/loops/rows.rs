@@ -17,20 +17,20 @@ use crate::wake::Loop;
 pub const SERVICE_GATE: &str = "service:";
 
 /// What a row is made from.
-pub(super) struct Parts<'a> {
-    pub(super) act: &'a Act,
+pub(crate) struct Parts<'a> {
+    pub(crate) act: &'a Act,
     /// After the transition.
-    pub(super) state: &'a RunState,
-    pub(super) plan: PlanHash,
-    pub(super) before: u64,
-    pub(super) transition: &'a Transition,
-    pub(super) body: &'a [u8],
-    pub(super) tokens: &'a [(AttemptId, [u8; 32])],
-    pub(super) replica: Incarnation,
+    pub(crate) state: &'a RunState,
+    pub(crate) plan: PlanHash,
+    pub(crate) before: u64,
+    pub(crate) transition: &'a Transition,
+    pub(crate) body: &'a [u8],
+    pub(crate) tokens: &'a [(AttemptId, [u8; 32])],
+    pub(crate) replica: Incarnation,
 }
 
 /// The rows of a transition; nothing for a run without birth, which has none.
-pub(super) fn transition(parts: &Parts<'_>) -> Option<store::Transition> {
+pub(crate) fn transition(parts: &Parts<'_>) -> Option<store::Transition> {
     let state = parts.state;
     let mut gates = gate_writes(parts);
     gates.extend(parts.act.gates.iter().cloned());
@@ -147,7 +147,7 @@ pub fn hash(token: &[u8; 32]) -> [u8; 32] {
 }
 
 /// The attempts that start with this transition.
-pub(super) fn started(state: &RunState, transition: &Transition) -> impl Iterator<Item = AttemptId> {
+pub(crate) fn started(state: &RunState, transition: &Transition) -> impl Iterator<Item = AttemptId> {
     transition.effects.iter().filter_map(|effect| match effect {
         Effect::Dispatch { step, number, started: true, .. } => {
             state.steps.get(*step as usize).map(|step| state.attempt_id(step, *number))
@@ -223,7 +223,7 @@ pub(super) fn workflow_check(state: &RunState) -> Option<DirtyCheck> {
 }
 
 /// The loops that have something to do after this transition.
-pub(super) fn wakes(transition: &Transition, woken: &mut BTreeSet<Loop>) {
+pub(crate) fn wakes(transition: &Transition, woken: &mut BTreeSet<Loop>) {
     for effect in &transition.effects {
         match effect {
             Effect::Dispatch { started: false, .. } | Effect::Hold(false) => woken.insert(Loop::Dispatch),
@@ -236,6 +236,6 @@ pub(super) fn wakes(transition: &Transition, woken: &mut BTreeSet<Loop>) {
 }
 
 /// Whether only runs were moved by somebody else, so that deciding anew is enough.
-pub(super) fn only_runs(claims: &[Claim]) -> bool {
+pub(crate) fn only_runs(claims: &[Claim]) -> bool {
     claims.iter().all(|claim| matches!(claim, Claim::Run(_)))
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -132,11 +133,12 @@ impl Sender {
         }
         self.resume(row.id.clone());
         let this = self.clone();
-        self.0.parts.tasks.spawn(async move {
+        let work = async move {
             if this.0.parts.stop.run_until_cancelled(tokio::time::sleep(lease)).await.is_some() {
                 this.cancel_strays(&row).await;
             }
-        });
+        };
+        self.0.parts.tasks.spawn(work.boxed());
     }
 
     /// Nobody else here begins with this attempt while the answer lives.
@@ -146,14 +148,15 @@ impl Sender {
     }
 
     fn spawn(&self, at_work: AtWork, slot: OwnedSemaphorePermit, token: Option<[u8; 32]>, heard: Heard) {
-        self.0.parts.tasks.spawn(async move {
+        let work = async move {
             let AtWork(this, attempt) = &at_work;
             if let Err(error) = this.send(attempt, token, heard).await {
                 // The row says that it was not sent: the watcher finds it and looks again.
                 warn!(attempt.id = %attempt, error = format!("{error:#}"), "an attempt was not sent yet");
             }
             drop(slot);
-        });
+        };
+        self.0.parts.tasks.spawn(work.boxed());
     }
 
     async fn send(&self, attempt: &AttemptId, token: Option<[u8; 32]>, heard: Heard) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -205,7 +206,7 @@ impl Watch {
         let slot = self.slots.clone().try_acquire_owned().ok();
         let (looker, table, clock, wakes) =
             (self.looker.clone(), self.table.clone(), self.clock.clone(), self.wakes.clone());
-        self.tasks.spawn(async move {
+        let work = async move {
             let looked = looker.look(&row, &mut memory).await.unwrap_or_else(|error| {
                 warn!(attempt.id = %row.id, error = format!("{error:#}"), "a look at an attempt failed");
                 Looked::Open
@@ -213,7 +214,8 @@ impl Watch {
             done(&table, &row, memory, looked, &clock);
             drop(slot);
             wakes.wake(Loop::Watch);
-        });
+        };
+        self.tasks.spawn(work.boxed());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 use super::check_rules::Wanted;
 use super::reply::{Answer, Call, Reply};
-use super::shapes::{self, node_id};
+use super::shapes::{self, extend, node_id};
 use super::state::State;
 use super::tokens::Caller;
 
@@ -148,7 +148,8 @@ impl State {
         own.map(|pull| self.pull_brief(pull)).collect()
     }
 
-    pub(crate) fn suite_json(&self, suite: &Suite) -> Value {
+    /// As webhooks about one of its runs name it.
+    fn suite_brief(&self, suite: &Suite) -> Value {
         let url = format!("{}/repos/{}/check-suites/{}", self.api(), suite.repo, suite.id);
         let (status, conclusion) = self.checks.verdict(suite);
         json!({
@@ -157,17 +158,28 @@ impl State {
             "before": suite.before, "after": suite.sha, "pull_requests": self.check_pulls(&suite.repo, &suite.sha),
             "app": shapes::app(self, self.app(suite.app)),
             "created_at": suite.created_at.rfc3339(), "updated_at": suite.updated_at.rfc3339(),
-            "rerequestable": true, "runs_rerequestable": true,
-            "latest_check_runs_count": self.checks.of_suite(suite.id, true).len(),
-            "check_runs_url": format!("{url}/check-runs"), "head_commit": suite.head,
         })
     }
 
-    /// A run; inside a webhook its suite is whole, in an answer it is only an id.
-    pub(crate) fn run_json(&self, run: &Run, whole_suite: bool) -> Value {
+    pub(crate) fn suite_json(&self, suite: &Suite) -> Value {
+        let mut shape = self.suite_brief(suite);
+        let runs_url = format!("{}/repos/{}/check-suites/{}/check-runs", self.api(), suite.repo, suite.id);
+        extend(
+            &mut shape,
+            json!({
+                "rerequestable": true, "runs_rerequestable": true,
+                "latest_check_runs_count": self.checks.of_suite(suite.id, true).len(),
+                "check_runs_url": runs_url, "head_commit": suite.head,
+            }),
+        );
+        shape
+    }
+
+    /// A run; inside a webhook its suite says something of itself, in an answer it is only an id.
+    pub(crate) fn run_json(&self, run: &Run, in_webhook: bool) -> Value {
         let url = format!("{}/repos/{}/check-runs/{}", self.api(), run.repo, run.id);
-        let suite = match self.checks.suites.get(&run.suite).filter(|_| whole_suite) {
-            Some(suite) => self.suite_json(suite),
+        let suite = match self.checks.suites.get(&run.suite).filter(|_| in_webhook) {
+            Some(suite) => self.suite_brief(suite),
             None => json!({ "id": run.suite }),
         };
         let app = self.app(run.app);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -246,6 +247,13 @@ impl GitHub {
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().ledger.requests.iter().cloned().collect()
+    }
+
+    /// The last webhooks, oldest first, by event and payload: one for each attempt to deliver it.
+    #[must_use]
+    pub fn events(&self) -> Vec<(String, Value)> {
+        let state = self.shared.lock();
+        state.hooks.deliveries.values().map(|one| (one.event.clone(), one.payload.clone())).collect()
     }
 
     /// The most content writes in any minute, by the playground's clock. GitHub allows 80.

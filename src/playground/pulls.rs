@@ -120,7 +120,8 @@ impl State {
         })
     }
 
-    pub(crate) fn pull_json(&self, pull: &Pull) -> Value {
+    /// As lists show one.
+    fn pull_listed(&self, pull: &Pull) -> Value {
         let side = |owner: &str, reference: &str, sha: &str, repo: Option<&RepoName>| {
             let repo = repo.and_then(|name| self.repos.get(name));
             json!({
@@ -128,7 +129,6 @@ impl State {
                 "repo": repo.map(|repo| shapes::repo(self, repo)),
             })
         };
-        let comments = self.comments.values().filter(|comment| comment.number == pull.number).count();
         let merge_sha = pull.merged.as_ref().map(|merged| merged.sha.as_str());
         let mut shape = self.pull_links(pull);
         extend(
@@ -142,12 +142,18 @@ impl State {
                 "requested_teams": [], "labels": [], "milestone": null, "draft": pull.draft,
                 "head": side(&pull.head_owner, &pull.head_ref, &pull.head_sha, pull.head_repo.as_ref()),
                 "base": side(pull.repo.owner(), &pull.base_ref, &pull.base_sha, Some(&pull.repo)),
+                "author_association": self.association(pull), "auto_merge": null, "active_lock_reason": null,
             }),
         );
+        shape
+    }
+
+    pub(crate) fn pull_json(&self, pull: &Pull) -> Value {
+        let comments = self.comments.values().filter(|comment| comment.number == pull.number).count();
+        let mut shape = self.pull_listed(pull);
         extend(
             &mut shape,
             json!({
-                "author_association": self.association(pull), "auto_merge": null, "active_lock_reason": null,
                 "merged": pull.merged.is_some(), "mergeable": null, "rebaseable": null, "mergeable_state": "unknown",
                 "merged_by": pull.merged.as_ref().map(|merged| shapes::user(self, &merged.by)), "comments": comments,
                 "review_comments": 0, "maintainer_can_modify": false, "commits": pull.size.commits,
@@ -208,7 +214,7 @@ pub(crate) fn list(state: &mut State, call: &Call, owner: &str, name: &str) -> A
     if call.query("direction") != Some("asc") {
         pulls.reverse();
     }
-    Ok(call.page(&pulls, |page| page.into_iter().map(|pull| state.pull_json(pull)).collect()))
+    Ok(call.page(&pulls, |page| page.into_iter().map(|pull| state.pull_listed(pull)).collect()))
 }
 
 /// `GET /repos/{o}/{r}/pulls/{n}/files`
@@ -261,5 +267,5 @@ pub(crate) fn of_commit(state: &mut State, call: &Call, path: (&str, &str, &str)
         here && (pull.head_sha == sha || inside().is_ok_and(|commits| commits.iter().any(|commit| commit.sha == sha)))
     };
     let pulls: Vec<&Pull> = state.pulls.values().filter(holds).collect();
-    Ok(call.page(&pulls, |page| page.into_iter().map(|pull| state.pull_json(pull)).collect()))
+    Ok(call.page(&pulls, |page| page.into_iter().map(|pull| state.pull_listed(pull)).collect()))
 }

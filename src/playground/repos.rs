@@ -32,7 +32,9 @@ fn open<'a>(state: &'a State, call: &Call, path: (&str, &str), permission: &str)
 /// `GET /repos/{o}/{r}`
 pub(crate) fn show(state: &mut State, call: &Call, path: (&str, &str)) -> Answer {
     let repo = open(state, call, path, "metadata")?;
-    Ok(Reply::ok(shapes::repo(state, repo)))
+    let mut shape = shapes::repo(state, repo);
+    shapes::extend(&mut shape, json!({ "network_count": 0, "subscribers_count": 0 }));
+    Ok(Reply::ok(shape))
 }
 
 /// `GET /repos/{o}/{r}/installation`: with the App's JWT.
@@ -109,6 +111,8 @@ pub(crate) fn compare(state: &mut State, call: &Call, path: (&str, &str), range:
         |sha: &str| repo.git.log(sha, 1).ok().and_then(|found| found.first().map(|c| shapes::commit(state, repo, c)));
     Ok(Reply::ok(json!({
         "url": format!("{api}/compare/{range}"), "html_url": format!("{web}/compare/{range}"),
+        "permalink_url": format!("{web}/compare/{base}...{head}"),
+        "diff_url": format!("{web}/compare/{range}.diff"), "patch_url": format!("{web}/compare/{range}.patch"),
         "base_commit": one(&base), "merge_base_commit": one(&start), "status": status,
         "ahead_by": ahead, "behind_by": behind, "total_commits": ahead,
         "commits": commits.iter().map(|commit| shapes::commit(state, repo, commit)).collect::<Vec<_>>(),
@@ -195,7 +199,7 @@ pub(crate) fn blob(state: &mut State, call: &Call, path: (&str, &str), sha: &str
     let content = repo.git.blobs(&[sha.to_owned()])?.remove(sha).ok_or_else(Reply::not_found)?;
     let url = format!("{}/repos/{}/git/blobs/{sha}", state.api(), repo.name);
     Ok(Reply::ok(json!({
-        "sha": sha, "size": content.len(), "url": url, "encoding": "base64", "content": STANDARD.encode(content),
+        "sha": sha, "node_id": format!("B_{sha}"), "size": content.len(), "url": url, "encoding": "base64", "content": STANDARD.encode(content),
     })))
 }
 

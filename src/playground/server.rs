@@ -54,11 +54,15 @@ pub(super) async fn handle(Extract(shared): Extract<Arc<Shared>>, request: HttpR
     let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
         return respond(Reply::error(413, "Payload Too Large"));
     };
+    let body = match bytes.as_ref() {
+        b"" => Value::Null,
+        sent => serde_json::from_slice(sent).unwrap_or_else(|_| String::from_utf8_lossy(sent).into_owned().into()),
+    };
     let incoming = Incoming {
         method: parts.method.as_str().to_owned(),
         path,
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        body: serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()),
+        body,
         headers: parts.headers,
     };
     let weather = shared.lock().forecast.take(&incoming.method, &incoming.path);

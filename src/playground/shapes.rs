@@ -25,12 +25,13 @@ pub(crate) fn extend(into: &mut Value, more: Value) {
 
 pub(crate) fn account(state: &State, account: &Account) -> Value {
     let login = &account.login;
-    let url = format!("{}/users/{login}", state.api());
+    // A bot's login has brackets, which no address has.
+    let url = format!("{}/users/{}", state.api(), login.replace('[', "%5B").replace(']', "%5D"));
+    let page = login.strip_suffix("[bot]").map_or_else(|| login.clone(), |slug| format!("apps/{slug}"));
     let mut shape = json!({
         "login": login, "id": account.id, "node_id": node_id("User", account.id),
         "avatar_url": format!("{}/avatars/{}", state.base, account.id), "gravatar_id": "",
-        "url": url, "html_url": format!("{}/{login}", state.base), "type": account.kind,
-        "user_view_type": "public", "site_admin": false,
+        "url": url, "html_url": format!("{}/{page}", state.base), "type": account.kind, "site_admin": false,
     });
     let parts = [
         ("followers_url", "/followers"),
@@ -84,6 +85,46 @@ pub(crate) fn installation(state: &State, app: &App) -> Value {
     })
 }
 
+/// What a repository links to, below its own address.
+const REPO_LINKS: &[(&str, &str)] = &[
+    ("archive_url", "/{archive_format}{/ref}"),
+    ("assignees_url", "/assignees{/user}"),
+    ("blobs_url", "/git/blobs{/sha}"),
+    ("branches_url", "/branches{/branch}"),
+    ("collaborators_url", "/collaborators{/collaborator}"),
+    ("comments_url", "/comments{/number}"),
+    ("commits_url", "/commits{/sha}"),
+    ("compare_url", "/compare/{base}...{head}"),
+    ("contents_url", "/contents/{+path}"),
+    ("contributors_url", "/contributors"),
+    ("deployments_url", "/deployments"),
+    ("downloads_url", "/downloads"),
+    ("events_url", "/events"),
+    ("forks_url", "/forks"),
+    ("git_commits_url", "/git/commits{/sha}"),
+    ("git_refs_url", "/git/refs{/sha}"),
+    ("git_tags_url", "/git/tags{/sha}"),
+    ("hooks_url", "/hooks"),
+    ("issue_comment_url", "/issues/comments{/number}"),
+    ("issue_events_url", "/issues/events{/number}"),
+    ("issues_url", "/issues{/number}"),
+    ("keys_url", "/keys{/key_id}"),
+    ("labels_url", "/labels{/name}"),
+    ("languages_url", "/languages"),
+    ("merges_url", "/merges"),
+    ("milestones_url", "/milestones{/number}"),
+    ("notifications_url", "/notifications{?since,all,participating}"),
+    ("pulls_url", "/pulls{/number}"),
+    ("releases_url", "/releases{/id}"),
+    ("stargazers_url", "/stargazers"),
+    ("statuses_url", "/statuses/{sha}"),
+    ("subscribers_url", "/subscribers"),
+    ("subscription_url", "/subscription"),
+    ("tags_url", "/tags"),
+    ("teams_url", "/teams"),
+    ("trees_url", "/git/trees{/sha}"),
+];
+
 /// The few fields with which lists of repositories name one.
 pub(crate) fn repo_brief(repo: &Repo) -> Value {
     json!({
@@ -103,11 +144,12 @@ pub(crate) fn repo(state: &State, repo: &Repo) -> Value {
             "owner": user(state, repo.name.owner()), "html_url": web, "url": url,
             "description": null, "fork": repo.fork_of.is_some(), "default_branch": repo.default_branch,
             "clone_url": state.clone_url(repo), "git_url": state.clone_url(repo), "ssh_url": state.clone_url(repo),
+            "svn_url": web,
             "created_at": repo.created_at.rfc3339(), "updated_at": repo.pushed_at.rfc3339(),
             "pushed_at": repo.pushed_at.rfc3339(), "homepage": null, "size": 0, "language": null,
             "archived": false, "disabled": false, "open_issues_count": open, "open_issues": open,
             "visibility": if repo.private { "private" } else { "public" }, "topics": [], "license": null,
-            "is_template": false, "custom_properties": {},
+            "is_template": false,
         }),
     );
     extend(
@@ -118,23 +160,7 @@ pub(crate) fn repo(state: &State, repo: &Repo) -> Value {
             "has_discussions": false, "mirror_url": null, "allow_forking": true, "web_commit_signoff_required": false,
         }),
     );
-    let parts = [
-        ("archive_url", "/{archive_format}{/ref}"),
-        ("branches_url", "/branches{/branch}"),
-        ("collaborators_url", "/collaborators{/collaborator}"),
-        ("comments_url", "/comments{/number}"),
-        ("commits_url", "/commits{/sha}"),
-        ("compare_url", "/compare/{base}...{head}"),
-        ("contents_url", "/contents/{+path}"),
-        ("deployments_url", "/deployments"),
-        ("git_refs_url", "/git/refs{/sha}"),
-        ("issue_comment_url", "/issues/comments{/number}"),
-        ("issues_url", "/issues{/number}"),
-        ("pulls_url", "/pulls{/number}"),
-        ("statuses_url", "/statuses/{sha}"),
-        ("trees_url", "/git/trees{/sha}"),
-    ];
-    extend(&mut shape, links(&url, &parts));
+    extend(&mut shape, links(&url, REPO_LINKS));
     shape
 }
 

@@ -45,6 +45,8 @@ pub enum Claim {
     Run(RunId),
     /// A queued attempt that may be claimed; its version is its epoch.
     Attempt(AttemptId),
+    /// A ticket by its gate and holder; its version is its stamp, the moment at which it was taken or looked at last.
+    Ticket(GateId, String),
     /// A delivery; 1 while it is pending.
     Delivery(InstallationId, Uuid),
     /// Who speaks for a workflow on a head.
@@ -104,6 +106,15 @@ pub enum Consumed {
         id: AttemptId,
         /// The epoch that was read.
         epoch: u64,
+    },
+    /// A ticket of the whole service, which has to stand still as it was taken.
+    Ticket {
+        /// The gate.
+        gate: GateId,
+        /// Who holds it.
+        holder: String,
+        /// Its stamp.
+        stamp: Timestamp,
     },
     /// The version of a gate; it is raised.
     Gate {
@@ -189,6 +200,9 @@ impl Bundle {
             let (claim, version) = match consumed {
                 Consumed::Delivery { installation, id, .. } => (Claim::Delivery(*installation, *id), 1),
                 Consumed::Attempt { id, epoch } => (Claim::Attempt(id.clone()), *epoch),
+                Consumed::Ticket { gate, holder, stamp } => {
+                    (Claim::Ticket(gate.clone(), holder.clone()), super::column::unsigned(stamp.0))
+                }
                 Consumed::Gate { gate, version } => (Claim::Gate(gate.clone()), *version),
                 Consumed::Hold { installation, repo, number, workflow, version } => {
                     (hold_claim(*installation, *repo, *number, workflow.as_ref()), *version)

@@ -36,7 +36,7 @@ pub struct TicketRow {
     pub holder: String,
     /// The run.
     pub run: RunId,
-    /// Since when.
+    /// Its stamp: when it was taken, or looked at last.
     pub granted_at: Timestamp,
 }
 
@@ -77,13 +77,23 @@ impl Store {
         }
     }
 
-    /// Gives a ticket back.
+    /// Gives a ticket back, if it is still as it was read or taken.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn drop_ticket(&self, gate: GateId, holder: &str) -> Result<(), Error> {
-        let holder = holder.to_owned();
-        on!(self, gates::drop_ticket(&gate, &holder))
+    pub async fn drop_ticket(&self, ticket: &TicketRow) -> Result<(), Error> {
+        let ticket = ticket.clone();
+        on!(self, gates::drop_ticket(&ticket))
+    }
+
+    /// Gives a ticket a new stamp, if it is still as it was read: whoever took it and has not used it yet, cannot use it
+    /// any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn stamp_ticket(&self, ticket: &TicketRow, at: Timestamp) -> Result<bool, Error> {
+        let ticket = ticket.clone();
+        on!(self, gates::stamp(&ticket, at.0))
     }
 
     /// Tickets of a scope older than `before`, oldest first: the sweeper asks whether their holder still lives.

@@ -10,11 +10,13 @@ use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::crypt::{Crypt, MasterKey};
@@ -183,9 +185,13 @@ fn lock_file(database: &Path) -> Result<File, Error> {
 pub(super) async fn shield<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    match tokio::spawn(work.in_current_span()).await {
+    let (answer, answered) = oneshot::channel();
+    // One kind of task for all operations: every kind that `tokio::spawn` sees costs a hundred functions to compile.
+    let work = async move { drop(answer.send(work.await)) }.boxed();
+    let task = tokio::spawn(work.in_current_span());
+    match answered.await {
         Ok(result) => result,
-        Err(error) => Err(Error::Task(error.to_string())),
+        Err(silent) => Err(Error::Task(task.await.err().map_or(silent.to_string(), |error| error.to_string()))),
     }
 }
 

@@ -16,3 +16,4 @@ mod service;
 mod stub;
 mod talk;
 mod tidy;
+mod wire;

@@ -12,7 +12,7 @@ use pointsman::time::Clock;
 use serde_json::Value;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use crate::service;
+use crate::{service, wire};
 
 /// Much longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,6 +124,7 @@ async fn every_real_payload_goes_through_the_door_and_ends() {
     service.stop().await;
     let unexpected = github.unexpected_requests();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
+    wire::holds(&github);
 }
 
 /// Waits until no delivery is pending: each with its event and how it ended, parked ones as such.

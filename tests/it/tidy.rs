@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["inbound", "workflow", "command", "engine", "report", "route"],
     &["store", "github", "agents", "wake", "metrics"],
     &["loops"],
-    &["http", "runner", "playground"],
+    &["http", "runner", "playground", "sim"],
     &["config", "app", "cli"],
 ];
 const PURE_LAYER: usize = 1;

@@ -193,7 +193,7 @@ async fn inbox(conn: &mut Conn, rows: &Rows<'_>) -> Result<(), Error> {
                 execute(conn, sql!(LANE, at.0, installation.0, lane.repo.0, &lane.name)).await?;
             }
             Consumed::Key { installation, name, at } => keys.push((installation.0, name, at.0)),
-            Consumed::Attempt { .. } | Consumed::Gate { .. } | Consumed::Hold { .. } => {}
+            Consumed::Attempt { .. } | Consumed::Ticket { .. } | Consumed::Gate { .. } | Consumed::Hold { .. } => {}
         }
     }
     keys.sort_unstable();

@@ -19,7 +19,8 @@ statements! {
     RAISE = "UPDATE gate SET version = version + 1 WHERE installation = ? AND name = ? AND version = ?";
     FIRST = "INSERT INTO gate (installation, name, version) VALUES (?, ?, 1)";
     TAKE = "INSERT INTO gate_ticket (scope, gate, holder, kind, installation, run, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    DROP_TICKET = "DELETE FROM gate_ticket WHERE scope = ? AND gate = ? AND holder = ?";
+    DROP_TICKET = "DELETE FROM gate_ticket WHERE scope = ? AND gate = ? AND holder = ? AND granted_at = ?";
+    STAMP = "UPDATE gate_ticket SET granted_at = ? WHERE scope = ? AND gate = ? AND holder = ? AND granted_at = ?";
     OLD = "SELECT scope, gate, holder, installation, run, granted_at FROM gate_ticket WHERE scope = ? AND granted_at < ? ORDER BY granted_at LIMIT ?";
 }
 
@@ -98,9 +99,16 @@ pub(in crate::store) async fn take(
     Ok(true)
 }
 
-/// Gives a ticket back.
-pub(in crate::store) async fn drop_ticket(conn: &mut Conn, gate: &GateId, holder: &str) -> Result<(), Error> {
-    execute(conn, key(sql!(DROP_TICKET), gate).bind(holder)).await.map(drop)
+/// Gives a ticket back, if it is still as it was read.
+pub(in crate::store) async fn drop_ticket(conn: &mut Conn, ticket: &TicketRow) -> Result<(), Error> {
+    let sql = key(sql!(DROP_TICKET), &ticket.gate).bind(&ticket.holder).bind(ticket.granted_at.0);
+    execute(conn, sql).await.map(drop)
+}
+
+/// Stamps a ticket anew, if it is still as it was read.
+pub(in crate::store) async fn stamp(conn: &mut Conn, ticket: &TicketRow, at: i64) -> Result<bool, Error> {
+    let sql = key(sql!(STAMP, at), &ticket.gate).bind(&ticket.holder).bind(ticket.granted_at.0);
+    Ok(execute(conn, sql).await? == 1)
 }
 
 /// Old tickets.

@@ -15,6 +15,7 @@ statements! {
         GATES = sizes!("SELECT installation, name, version FROM gate WHERE ", "(installation = ? AND name = ?)", " OR ", " ORDER BY installation, name FOR UPDATE", "");
         RUNS = sizes!("SELECT installation, id, seq, chain, data_key FROM run WHERE ", "(installation = ? AND id = ?)", " OR ", " ORDER BY installation, id FOR UPDATE", "");
         ATTEMPTS = sizes!("SELECT installation, run, step, number, epoch FROM attempt WHERE state = 'queued' AND held = 0 AND stop = 0 AND (", "(installation = ? AND run = ? AND step = ? AND number = ?)", " OR ", ") ORDER BY installation, run, step, number FOR UPDATE", ")");
+        TICKETS = sizes!("SELECT scope, gate, holder, granted_at FROM gate_ticket WHERE ", "(scope = ? AND gate = ? AND holder = ?)", " OR ", " ORDER BY scope, gate, holder FOR UPDATE", "");
         DELIVERIES = sizes!("SELECT installation, id, pending FROM inbox WHERE pending = 1 AND (", "(installation = ? AND id = ?)", " OR ", ") ORDER BY installation, id FOR UPDATE", ")");
         HEADS = sizes!("SELECT installation, repo, sha, workflow, version FROM head_workflow WHERE ", "(installation = ? AND repo = ? AND sha = ? AND workflow = ?)", " OR ", " ORDER BY installation, repo, sha, workflow FOR UPDATE", "");
         HOLD_ROWS = sizes!("INSERT INTO pr_hold (installation, repo, number, workflow, version, held, actor, why, at) VALUES ", "(?, ?, ?, ?, 0, 0, '', '', 0)", ", ", " ON DUPLICATE KEY UPDATE version = version", " ON CONFLICT DO NOTHING");
@@ -37,6 +38,8 @@ pub(in crate::store) async fn guard(conn: &mut Conn, claims: &[Claim]) -> Result
     }
     let attempts = of(|claim| matches!(claim, Claim::Attempt(_)));
     note(&mut seen, &read_each(conn, &ATTEMPTS, &attempts, bind).await?, attempt)?;
+    let tickets = of(|claim| matches!(claim, Claim::Ticket(..)));
+    note(&mut seen, &read_each(conn, &TICKETS, &tickets, bind).await?, ticket)?;
     let deliveries = of(|claim| matches!(claim, Claim::Delivery(..)));
     note(&mut seen, &read_each(conn, &DELIVERIES, &deliveries, bind).await?, delivery)?;
     let heads = of(|claim| matches!(claim, Claim::Head(..)));
@@ -59,6 +62,7 @@ fn bind<'q>(query: Query<'q>, claim: &'q &Claim) -> Query<'q> {
             .bind(id.run.bytes().to_vec())
             .bind(id.step.as_str())
             .bind(i64::from(id.number)),
+        Claim::Ticket(gate, holder) => query.bind(gate.scope.0).bind(&gate.name).bind(holder),
         Claim::Delivery(installation, id) => query.bind(installation.0).bind(id.as_bytes().to_vec()),
         Claim::Head(head, workflow) => {
             query.bind(head.installation.0).bind(head.repo.0).bind(head.sha.as_str()).bind(workflow.as_str())
@@ -95,6 +99,11 @@ fn attempt(row: &Row) -> Result<(Claim, u64), Error> {
     let (step, number) = (row.try_get::<String, _>(2)?, row.try_get::<i64, _>(3)?);
     let id = AttemptId { run: run_id(row)?, step: column::parse(&step)?, number: column::number(number) };
     Ok((Claim::Attempt(id), version(row, 4)?))
+}
+
+fn ticket(row: &Row) -> Result<(Claim, u64), Error> {
+    let gate = GateId { scope: InstallationId(row.try_get(0)?), name: row.try_get(1)? };
+    Ok((Claim::Ticket(gate, row.try_get(2)?), version(row, 3)?))
 }
 
 fn delivery(row: &Row) -> Result<(Claim, u64), Error> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::world::{INSTALLATION, REPO, World, arrival, head, run_id, step};
 use crate::store::inbox::TRIES_MAX;
 use crate::store::{
-    Arrived, Budget, CheckRow, DirtyCheck, EffectWrite, GateId, GateKind, Incarnation, InstallationRow, Mailbox,
-    TicketRow,
+    Arrived, Budget, Bundle, CheckRow, Claim, Consumed, DirtyCheck, EffectWrite, GateId, GateKind, Incarnation,
+    InstallationRow, Mailbox, TicketRow, Verdict,
 };
 use crate::time::{Clock, Timestamp};
 
@@ -19,6 +19,7 @@ super::on_each!(
     heads_effects_and_checks_are_claimed_once,
     replicas_beat_and_fall_silent,
     global_tickets_and_budgets_have_one_taker,
+    a_ticket_counts_only_as_it_was_taken,
     a_quarantined_run_is_left_alone,
 );
 
@@ -256,6 +257,32 @@ async fn global_tickets_and_budgets_have_one_taker(world: World) {
     assert_eq!(store.repository(INSTALLATION, REPO).await.unwrap(), None);
     let hash = store.put_plan(INSTALLATION, b"plan", Timestamp(1)).await.unwrap();
     assert_eq!(store.plan(INSTALLATION, hash).await.unwrap().unwrap(), b"plan");
+}
+
+/// Somebody takes a ticket and falls asleep; the sweeper comes, and another takes it.
+async fn a_ticket_counts_only_as_it_was_taken(world: World) {
+    let (store, door) = (&world.store, world.door());
+    let gate = GateId { scope: crate::ids::InstallationId(0), name: "slot:shell".to_owned() };
+    let taken = TicketRow { gate: gate.clone(), holder: "a".to_owned(), run: run_id(1), granted_at: NOW };
+    assert!(store.take_ticket(taken.clone(), GateKind::Slot, 0).await.unwrap());
+    let claim = |seq: u64, ticket: &TicketRow| {
+        let TicketRow { gate, holder, granted_at: stamp, .. } = ticket.clone();
+        let consumed = vec![Consumed::Ticket { gate, holder, stamp }];
+        door.commit(Bundle { consumed, ..Bundle::from(step(run_id(1), seq)) })
+    };
+    let lost = Verdict::Lost(vec![Claim::Ticket(gate.clone(), "a".to_owned())]);
+    assert_eq!(claim(0, &taken).await.unwrap(), Verdict::Committed);
+    let later = NOW.plus(LEASE);
+    assert!(store.stamp_ticket(&taken, later).await.unwrap());
+    assert!(!store.stamp_ticket(&taken, later).await.unwrap());
+    assert_eq!(claim(1, &taken).await.unwrap(), lost);
+    // Whoever slept gives nothing back that is not his any more.
+    store.drop_ticket(&taken).await.unwrap();
+    let stamped = TicketRow { granted_at: later, ..taken };
+    assert_eq!(claim(1, &stamped).await.unwrap(), Verdict::Committed);
+    store.drop_ticket(&stamped).await.unwrap();
+    assert_eq!(claim(2, &stamped).await.unwrap(), lost);
+    assert!(store.old_tickets(gate.scope, Timestamp(i64::MAX)).await.unwrap().is_empty());
 }
 
 async fn a_quarantined_run_is_left_alone(world: World) {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::PATIENCE;
 use super::ledger::Ledger;
+use crate::wire;
 
 pub const REPO: &str = "octo/app";
 /// `shell` starts at once; `robot` takes one attempt at a time, from its queue.
@@ -172,6 +173,7 @@ impl World {
         }
         let unexpected = self.github.unexpected_requests();
         assert!(unexpected.is_empty(), "{unexpected:?}");
+        wire::holds(&self.github);
     }
 }
 

@@ -24,6 +24,8 @@ use pointsman::workflow::parse;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::wire;
+
 pub(super) const REPO: &str = "octo/app";
 pub(super) const CHECK_RUNS: &str = "/repos/octo/app/check-runs";
 const WORKFLOW: &str = "on: { pull_request: {} }
@@ -240,6 +242,14 @@ impl World {
 
     pub(super) fn writes(&self) -> usize {
         self.github.requests().iter().filter(|request| request.writes_content()).count()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            wire::holds(&self.github);
+        }
     }
 }
 

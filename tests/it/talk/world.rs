@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::service;
+use crate::{service, wire};
 
 /// Much longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -306,7 +306,8 @@ impl World {
         said
     }
 
-    /// Ends the service and judges what GitHub saw: nothing unknown was asked, and no check was made twice.
+    /// Ends the service and judges what GitHub saw: nothing unknown was asked, nothing that it does not describe was
+    /// said, and no check was made twice.
     pub async fn closes(mut self) {
         self.github.deliveries_settled().await;
         if let Some(service) = self.service.take() {
@@ -314,6 +315,7 @@ impl World {
         }
         let unexpected = self.github.unexpected_requests();
         assert!(unexpected.is_empty(), "{unexpected:#?}");
+        wire::holds(&self.github);
         let heads: Vec<String> = self.commits.lock().unwrap().clone();
         for head in heads {
             let mut ids: Vec<String> =
