@@ -1,9 +1,10 @@
-//! The whole service in the test's process, as a GitHub's App.
+//! The whole service in the test's process, as a GitHub's App; and its adapter alone.
 
 use std::collections::BTreeMap;
 
 use pointsman::app::{Extra, Service};
 use pointsman::config::{self, Settings, Sources};
+use pointsman::github;
 use pointsman::playground::GitHub;
 
 /// Starts it over this database with these settings besides, on any port that is free. It has only agents that they name.
@@ -18,4 +19,15 @@ pub async fn start(github: &GitHub, database: &str, more: &[(&str, &str)]) -> Se
     let mut settings = Settings::read(&sources).unwrap_or_else(|all| panic!("{all:#?}"));
     settings.server.port = 0;
     Service::start(settings, Extra { public_url_from_bind: true }).await.unwrap()
+}
+
+/// What the adapter is told of this GitHub, where a test has the adapter alone.
+pub fn adapter(github: &GitHub) -> github::Settings {
+    github::Settings {
+        api_url: github.api_url().parse().unwrap(),
+        graphql_url: github.graphql_url().parse().unwrap(),
+        web_url: github.web_url().parse().unwrap(),
+        issuer: github.client_id(),
+        private_key: github.private_key(),
+    }
 }

@@ -10,13 +10,14 @@ use std::sync::LazyLock;
 
 use pointsman::github::{
     Action, Annotation, AnnotationLevel, App, Changed, CheckBody, CommentId, Conclusion, Installation, Output,
-    Reaction, Scope, Settings, Status,
+    Reaction, Scope, Status,
 };
 use pointsman::ids::{CommitSha, RepoName};
 use pointsman::playground::{Delivering, GitHub, Options, Request, Weather};
 use pointsman::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
+use crate::service;
 use described::Described;
 
 static DESCRIBED: LazyLock<Described> = LazyLock::new(Described::new);
@@ -48,14 +49,7 @@ impl Story {
         github.require_check(REPO, "main", "ci", Some(github.app_id())).await.unwrap();
         let files: &[(&str, &str)] = &[("change.txt", "a change\n")];
         let number = github.person("bob").open_pull_request(REPO, "some/change", "A change", files).await.unwrap();
-        let settings = Settings {
-            api_url: github.api_url().parse().unwrap(),
-            graphql_url: github.graphql_url().parse().unwrap(),
-            web_url: github.web_url().parse().unwrap(),
-            issuer: github.client_id(),
-            private_key: github.private_key(),
-        };
-        let app = App::new(&settings, clock).unwrap();
+        let app = App::new(&service::adapter(&github), clock).unwrap();
         let us = app.installation(github.installation()).await;
         Self { github, app, us, repo: REPO.parse().unwrap(), number }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pointsman::engine::Event;
 use pointsman::engine::state::{Birth, Definition, OperatorLimits, Trigger};
-use pointsman::github::{App, Pace, Settings};
+use pointsman::github::{App, Pace};
 use pointsman::ids::{CommitSha, InstallationId, RepoId, RunId, random_bytes};
 use pointsman::loops::driver::Next;
 use pointsman::loops::reconcile::Reconcile;
@@ -24,7 +24,7 @@ use pointsman::workflow::parse;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::wire;
+use crate::{service, wire};
 
 pub(super) const REPO: &str = "octo/app";
 pub(super) const CHECK_RUNS: &str = "/repos/octo/app/check-runs";
@@ -73,14 +73,7 @@ impl World {
         let number =
             github.person("ann").open_pull_request(REPO, "change", "A change", &[("a.txt", "a\n")]).await.unwrap();
         let head = CommitSha::full(&github.read(|state| state.head_of(number).to_owned())).unwrap();
-        let settings = Settings {
-            api_url: github.api_url().parse().unwrap(),
-            graphql_url: github.graphql_url().parse().unwrap(),
-            web_url: github.web_url().parse().unwrap(),
-            issuer: github.client_id(),
-            private_key: github.private_key(),
-        };
-        let app = App::new(&settings, clock.clone()).unwrap();
+        let app = App::new(&service::adapter(&github), clock.clone()).unwrap();
         let installation = github.installation();
         let found = app.installation(installation).await.repository(&REPO.parse().unwrap()).await.unwrap();
 
