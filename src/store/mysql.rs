@@ -7,6 +7,8 @@ use sqlx::{MySqlConnection, Row as _};
 pub(super) const IS_MYSQL: bool = true;
 /// How a transaction that writes begins.
 pub(super) const BEGIN_WRITE: &str = "START TRANSACTION";
+/// A writer's session is in a transaction with its first statement: one round trip less for each.
+pub(super) const WRITERS_BEGIN: bool = false;
 
 #[allow(clippy::duplicate_mod, reason = "one source of queries, compiled once for each dialect")]
 #[path = "queries/mod.rs"]
@@ -20,8 +22,18 @@ const SESSION: [&str; 3] = [
 ];
 /// MariaDB's name, MySQL's name: whichever the server knows.
 const STATEMENT_TIME: [&str; 2] = ["SET SESSION max_statement_time = 10", "SET SESSION max_execution_time = 10000"];
+
+/// Whose session it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Session {
+    /// Each statement by itself, or in a transaction that says so.
+    Common,
+    /// Of a committer, which knows nothing but transactions.
+    Writer,
+}
+
 /// The settings of one MySQL session.
-pub(super) async fn session(conn: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn session(conn: &mut MySqlConnection, whose: Session) -> Result<(), sqlx::Error> {
     for sql in SESSION {
         sqlx::query(sql).persistent(false).execute(&mut *conn).await?;
     }
@@ -33,6 +45,10 @@ pub(super) async fn session(conn: &mut MySqlConnection) -> Result<(), sqlx::Erro
     let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(&mut *conn).await?;
     if wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")) {
         sqlx::query("SET SESSION wsrep_sync_wait = 1").persistent(false).execute(&mut *conn).await?;
+    }
+    // Last: what comes after it is in a transaction.
+    if whose == Session::Writer {
+        sqlx::query("SET SESSION autocommit = 0").persistent(false).execute(&mut *conn).await?;
     }
     Ok(())
 }
