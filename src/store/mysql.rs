@@ -30,9 +30,14 @@ pub(super) async fn session(conn: &mut MySqlConnection) -> Result<(), sqlx::Erro
             break;
         }
     }
-    let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(&mut *conn).await?;
-    if wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")) {
+    if is_galera(conn).await? {
         sqlx::query("SET SESSION wsrep_sync_wait = 1").persistent(false).execute(&mut *conn).await?;
     }
     Ok(())
+}
+
+/// Whether the server is a node of a Galera cluster.
+pub(super) async fn is_galera(conn: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(conn).await?;
+    Ok(wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")))
 }

@@ -52,6 +52,8 @@ impl Default for StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     pub(super) pool: Pool,
+    /// The server is one of several that lock rows each for itself: what is compared has to be written, too.
+    pub(super) is_galera: bool,
     pub(super) keys: Arc<[MasterKey]>,
     crypt: Arc<OnceLock<Arc<Crypt>>>,
     /// In whose name things are claimed.
@@ -78,18 +80,18 @@ impl Store {
     /// # Errors
     /// When the address is none of ours, the database does not answer, or another process serves from the same file.
     pub async fn open(url: &SecretString, options: StoreOptions) -> Result<Self, Error> {
-        let (pool, lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
-            Some("mysql" | "mariadb") => (Pool::MySql(open_mysql(url, &options).await?), None),
+        let ((pool, is_galera), lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
+            Some("mysql" | "mariadb") => (open_mysql(url, &options).await?, None),
             Some("sqlite") => {
                 let (pool, lock) = open_sqlite(url, &options).await?;
-                (Pool::Sqlite(pool), lock)
+                ((Pool::Sqlite(pool), false), lock)
             }
             Some("postgres" | "postgresql") => {
                 return Err(Error::Url("PostgreSQL is not supported: use MySQL, MariaDB or SQLite".to_owned()));
             }
             _ => return Err(Error::Url("no scheme that we know".to_owned())),
         };
-        Ok(Self { pool, keys: options.keys.into(), crypt: Arc::default(), me: None, lock: lock.map(Arc::new) })
+        Ok(Self { pool, is_galera, keys: options.keys.into(), crypt: Arc::default(), me: None, lock: lock.map(Arc::new) })
     }
 
     /// The same store for one replica: what it claims bears its name, and is free as soon as it is off the list.
@@ -132,7 +134,7 @@ impl Store {
     }
 }
 
-async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<MySqlPool, Error> {
+async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(Pool, bool), Error> {
     let text = url.expose_secret().replacen("mariadb:", "mysql:", 1);
     let connect = MySqlConnectOptions::from_str(&text).map_err(|e| Error::Url(e.to_string()))?;
     let pool = MySqlPoolOptions::new()
@@ -140,7 +142,12 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<MySqlP
         .acquire_timeout(ACQUIRE_WAIT)
         .after_connect(|conn, _| Box::pin(mysql::session(conn)))
         .connect_with(connect.clone());
-    let opened = shield(async { Ok(pool.await?) }).await;
+    let opened = shield(async {
+        let pool: MySqlPool = pool.await?;
+        let is_galera = mysql::is_galera(&mut *pool.acquire().await?).await?;
+        Ok((Pool::MySql(pool), is_galera))
+    })
+    .await;
     match opened {
         // The pool tried for as long as it may, and tells no reason; one more try does.
         Err(Error::Database(sqlx::Error::PoolTimedOut)) => {
