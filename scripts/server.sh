@@ -1,4 +1,4 @@
-# Sourced by scripts/mariadb and scripts/mysql: what a throwaway database server needs, whoever made it.
+# Sourced by scripts/mariadb, scripts/mysql and scripts/galera: what a throwaway database server needs, whoever made it.
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -42,14 +42,19 @@ stop() {
     rm -rf "$dir"
 }
 
-# Starts the server ("$@", which ends the options that must come first), waits until it listens, and prints nothing. Its log is shown when it does not come up.
-start() {
+# Starts the server ("$@", which ends the options that must come first). Its pid is $server.
+launch() {
     "$@" \
         --user="$owner" --datadir="$dir/data" --tmpdir="$dir/tmp" --socket="$dir/sock" --pid-file="$dir/pid" \
         --bind-address=127.0.0.1 --port="$port" --init-file="$dir/init.sql" \
         --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=64M --max-connections=400 \
         --max-allowed-packet=64M >"$dir/log" 2>&1 &
     server=$!
+}
+
+# Starts it, waits until it listens, and prints nothing. Its log is shown when it does not come up.
+start() {
+    launch "$@"
     for _ in $(seq 300); do
         if grep -q "ready for connections" "$dir/log" && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
         kill -0 "$server" 2>/dev/null || break

@@ -216,6 +216,9 @@ macro_rules! hands {
                         $dialect::q::begin(&mut conn).await?;
                     }
                     let seen = $dialect::q::guard::guard(&mut conn, &claims(batch)).await?;
+                    if self.store.is_galera {
+                        $dialect::q::guard::touch(&mut conn, &claims(batch)).await?;
+                    }
                     let losers = losers(&seen, batch);
                     let winners = batch.bundles.iter().filter(|(ticket, _)| losers.iter().all(|(lost, _)| lost != ticket));
                     let winners = winners.map(|(ticket, bundle)| (*ticket, &**bundle));
@@ -252,6 +255,7 @@ macro_rules! hands {
                 // Not from the pool's idle ones: they may hang on the server that is gone.
                 let options = pool.connect_options();
                 let mut conn = sqlx::ConnectOptions::connect(&*options).await?;
+                $dialect::session(&mut conn).await?;
                 let mut answers = Vec::with_capacity(batch.bundles.len());
                 for (ticket, bundle) in &batch.bundles {
                     let answer = match bundle.transitions.first() {

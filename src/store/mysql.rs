@@ -23,17 +23,8 @@ const SESSION: [&str; 3] = [
 /// MariaDB's name, MySQL's name: whichever the server knows.
 const STATEMENT_TIME: [&str; 2] = ["SET SESSION max_statement_time = 10", "SET SESSION max_execution_time = 10000"];
 
-/// Whose session it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Session {
-    /// Each statement by itself, or in a transaction that says so.
-    Common,
-    /// Of a committer, which knows nothing but transactions.
-    Writer,
-}
-
 /// The settings of one MySQL session.
-pub(super) async fn session(conn: &mut MySqlConnection, whose: Session) -> Result<(), sqlx::Error> {
+pub(super) async fn session(conn: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     for sql in SESSION {
         sqlx::query(sql).persistent(false).execute(&mut *conn).await?;
     }
@@ -42,13 +33,20 @@ pub(super) async fn session(conn: &mut MySqlConnection, whose: Session) -> Resul
             break;
         }
     }
-    let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(&mut *conn).await?;
-    if wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")) {
+    if is_galera(conn).await? {
         sqlx::query("SET SESSION wsrep_sync_wait = 1").persistent(false).execute(&mut *conn).await?;
     }
-    // Last: what comes after it is in a transaction.
-    if whose == Session::Writer {
-        sqlx::query("SET SESSION autocommit = 0").persistent(false).execute(&mut *conn).await?;
-    }
     Ok(())
+}
+
+/// The same of a committer's session, which knows nothing but transactions.
+pub(super) async fn writer(conn: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    session(conn).await?;
+    sqlx::query("SET SESSION autocommit = 0").persistent(false).execute(conn).await.map(drop)
+}
+
+/// Whether the server is a node of a Galera cluster.
+pub(super) async fn is_galera(conn: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let wsrep = sqlx::query("SHOW VARIABLES LIKE 'wsrep_on'").persistent(false).fetch_optional(conn).await?;
+    Ok(wsrep.is_some_and(|row| row.try_get::<String, _>(1).is_ok_and(|on| on == "ON")))
 }

@@ -61,6 +61,8 @@ pub struct Store {
     pub(super) pool: Pool,
     /// The committers' connections. On MySQL they are in a transaction as soon as they say something.
     pub(super) writers: Pool,
+    /// The server is one of several that lock rows each for itself: what is compared has to be written, too.
+    pub(super) is_galera: bool,
     pub(super) keys: Arc<[MasterKey]>,
     crypt: Arc<OnceLock<Arc<Crypt>>>,
     /// In whose name things are claimed.
@@ -87,21 +89,22 @@ impl Store {
     /// # Errors
     /// When the address is none of ours, the database does not answer, or another process serves from the same file.
     pub async fn open(url: &SecretString, options: StoreOptions) -> Result<Self, Error> {
-        let (pool, writers, lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
+        let (pool, writers, is_galera, lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
             Some("mysql" | "mariadb") => {
-                let (pool, writers) = open_mysql(url, &options).await?;
-                (Pool::MySql(pool), Pool::MySql(writers), None)
+                let (pool, writers, is_galera) = open_mysql(url, &options).await?;
+                (Pool::MySql(pool), Pool::MySql(writers), is_galera, None)
             }
             Some("sqlite") => {
                 let (pool, lock) = open_sqlite(url, &options).await?;
-                (Pool::Sqlite(pool.clone()), Pool::Sqlite(pool), lock)
+                (Pool::Sqlite(pool.clone()), Pool::Sqlite(pool), false, lock)
             }
             Some("postgres" | "postgresql") => {
                 return Err(Error::Url("PostgreSQL is not supported: use MySQL, MariaDB or SQLite".to_owned()));
             }
             _ => return Err(Error::Url("no scheme that we know".to_owned())),
         };
-        Ok(Self { pool, writers, keys: options.keys.into(), crypt: Arc::default(), me: None, lock: lock.map(Arc::new) })
+        let (keys, lock) = (options.keys.into(), lock.map(Arc::new));
+        Ok(Self { pool, writers, is_galera, keys, crypt: Arc::default(), me: None, lock })
     }
 
     /// The same store for one replica: what it claims bears its name, and is free as soon as it is off the list.
@@ -146,11 +149,12 @@ impl Store {
     }
 }
 
-async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySqlPool, MySqlPool), Error> {
+/// The pool, that of the committers, and whether the server belongs to a Galera cluster.
+async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySqlPool, MySqlPool, bool), Error> {
     let text = url.expose_secret().replacen("mariadb:", "mysql:", 1);
     let connect = MySqlConnectOptions::from_str(&text).map_err(|e| Error::Url(e.to_string()))?;
     let connect = connect.statement_cache_capacity(STATEMENTS_MAX);
-    let pool = |connections_max: u32, session: mysql::Session| {
+    let pool = |connections_max: u32| {
         MySqlPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_WAIT)
@@ -158,13 +162,18 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySql
             .before_acquire(|conn, connection| {
                 Box::pin(async move { Ok(connection.idle_for < IDLE_TRUSTED || conn.ping().await.is_ok()) })
             })
-            .after_connect(move |conn, _| Box::pin(mysql::session(conn, session)))
     };
     let writers = u32::try_from(COMMITTERS).unwrap_or(1);
-    let others = options.connections_max.saturating_sub(writers).max(2);
-    let opening = pool(others, mysql::Session::Common).connect_with(connect.clone());
-    let writers = pool(writers, mysql::Session::Writer).connect_lazy_with(connect.clone());
-    let opened = shield(async { Ok((opening.await?, writers)) }).await;
+    let others = pool(options.connections_max.saturating_sub(writers).max(2));
+    let opening = others.after_connect(|conn, _| Box::pin(mysql::session(conn))).connect_with(connect.clone());
+    let writers =
+        pool(writers).after_connect(|conn, _| Box::pin(mysql::writer(conn))).connect_lazy_with(connect.clone());
+    let opened = shield(async {
+        let pool = opening.await?;
+        let is_galera = mysql::is_galera(&mut *pool.acquire().await?).await?;
+        Ok((pool, writers, is_galera))
+    })
+    .await;
     match opened {
         // The pool tried for as long as it may, and tells no reason; one more try does.
         Err(Error::Database(sqlx::Error::PoolTimedOut)) => {

@@ -12,3 +12,9 @@ pub(super) const WRITERS_BEGIN: bool = true;
 #[allow(clippy::duplicate_mod, reason = "one source of queries, compiled once for each dialect")]
 #[path = "queries/mod.rs"]
 pub(super) mod q;
+
+/// The settings of one session: a file has none.
+#[expect(clippy::unused_async, reason = "MySQL's asks the server")]
+pub(super) async fn session(_: &mut sqlx::SqliteConnection) -> Result<(), sqlx::Error> {
+    Ok(())
+}

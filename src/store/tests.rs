@@ -1,6 +1,7 @@
 //! The store on SQLite, on MariaDB and on Oracle's MySQL, from one body each.
 
 mod door;
+mod on_galera;
 mod queues;
 mod schema;
 pub(super) mod world;

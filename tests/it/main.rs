@@ -10,6 +10,7 @@ mod dev;
 mod files;
 mod fleet;
 mod gates;
+mod nemesis;
 mod payloads;
 mod reconcile;
 mod service;

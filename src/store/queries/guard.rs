@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Conn, Error, Query, Row, read_each, write_each};
+use super::{Conn, Error, Query, Row, change_each, read_each, write_each};
 use crate::ids::{AttemptId, InstallationId, RepoId, RunId};
 use crate::store::column;
 use crate::store::committer::Seen;
@@ -20,6 +20,10 @@ statements! {
         HEADS = sizes!("SELECT installation, repo, sha, workflow, version FROM head_workflow WHERE ", "(installation = ? AND repo = ? AND sha = ? AND workflow = ?)", " OR ", " ORDER BY installation, repo, sha, workflow FOR UPDATE", "");
         HOLD_ROWS = sizes!("INSERT INTO pr_hold (installation, repo, number, workflow, version, held, actor, why, at) VALUES ", "(?, ?, ?, ?, 0, 0, '', '', 0)", ", ", " ON DUPLICATE KEY UPDATE version = version", " ON CONFLICT DO NOTHING");
         HOLDS = sizes!("SELECT installation, repo, number, workflow, version FROM pr_hold WHERE ", "(installation = ? AND repo = ? AND number = ? AND workflow = ?)", " OR ", " ORDER BY installation, repo, number, workflow FOR UPDATE", "");
+        TICKETS_UP = sizes!("UPDATE gate_ticket SET granted_at = granted_at + 1 WHERE ", "(scope = ? AND gate = ? AND holder = ?)", " OR ");
+        TICKETS_DOWN = sizes!("UPDATE gate_ticket SET granted_at = granted_at - 1 WHERE ", "(scope = ? AND gate = ? AND holder = ?)", " OR ");
+        HOLDS_UP = sizes!("UPDATE pr_hold SET version = version + 1 WHERE ", "(installation = ? AND repo = ? AND number = ? AND workflow = ?)", " OR ");
+        HOLDS_DOWN = sizes!("UPDATE pr_hold SET version = version - 1 WHERE ", "(installation = ? AND repo = ? AND number = ? AND workflow = ?)", " OR ");
         KEYS = sizes!("SELECT installation, name FROM consumed_key WHERE ", "(installation = ? AND name = ?)", " OR ", " ORDER BY installation, name FOR UPDATE", "");
     }
 }
@@ -51,6 +55,19 @@ pub(in crate::store) async fn guard(conn: &mut Conn, claims: &[Claim]) -> Result
     let keys = of(|claim| matches!(claim, Claim::Key(..)));
     note(&mut seen, &read_each(conn, &KEYS, &keys, bind).await?, key)?;
     Ok(seen)
+}
+
+/// Writes what is compared and would not be written otherwise, there and back again. A lock holds on one node of a
+/// Galera cluster; a transaction that comes first on another node is noticed only if both have written the same row.
+pub(in crate::store) async fn touch(conn: &mut Conn, claims: &[Claim]) -> Result<(), Error> {
+    let of = |want: fn(&Claim) -> bool| claims.iter().filter(move |claim| want(claim)).collect::<Vec<_>>();
+    let tickets = of(|claim| matches!(claim, Claim::Ticket(..)));
+    change_each(conn, &TICKETS_UP, &tickets, bind).await?;
+    change_each(conn, &TICKETS_DOWN, &tickets, bind).await?;
+    let holds = of(|claim| matches!(claim, Claim::Hold(..)));
+    change_each(conn, &HOLDS_UP, &holds, bind).await?;
+    change_each(conn, &HOLDS_DOWN, &holds, bind).await?;
+    Ok(())
 }
 
 fn bind<'q>(query: Query<'q>, claim: &'q &Claim) -> Query<'q> {

@@ -53,6 +53,15 @@ impl World {
         Some(Self::on(&server).await)
     }
 
+    /// The first node of a Galera cluster, where `scripts/test-galera` brought one.
+    pub(super) async fn galera() -> Option<Self> {
+        let Some(server) = nodes().into_iter().next() else {
+            eprintln!("NOT TESTED on Galera: TEST_GALERA_URLS names no cluster (scripts/test-galera)");
+            return None;
+        };
+        Some(Self::on(&server).await)
+    }
+
     async fn on(server: &str) -> Self {
         let world = Self::empty_on(server).await;
         world.store.migrate().await.unwrap();
@@ -80,9 +89,14 @@ impl World {
         }
     }
 
-    /// A second process on the same database.
+    /// A second process on the same database; of a cluster, on another node.
     pub(super) async fn another(&self, keys: &[&str]) -> Store {
-        open(&self.url, keys).await
+        let nodes = nodes();
+        let place = nodes.first().zip(nodes.get(1)).and_then(|(ours, other)| {
+            let name = self.url.strip_prefix(ours.as_str())?;
+            Some(format!("{other}{name}"))
+        });
+        open(place.as_deref().unwrap_or(&self.url), keys).await
     }
 
     pub(super) fn door(&self) -> Door {
@@ -115,6 +129,12 @@ impl Drop for World {
 #[expect(clippy::disallowed_methods, reason = "the tests have no config")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The nodes of a cluster, without the names of databases.
+fn nodes() -> Vec<String> {
+    let nodes = variable("TEST_GALERA_URLS").unwrap_or_default();
+    nodes.split(',').filter_map(|node| Some(node.rsplit_once('/')?.0.to_owned())).collect()
 }
 
 async fn open(url: &str, keys: &[&str]) -> Store {
