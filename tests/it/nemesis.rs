@@ -53,7 +53,7 @@ async fn they_keep_their_promises() {
     let mut verdicts = Case::open(&world).await.judge(took).await;
     verdicts.extend(serves_afterwards(&world).await);
     verdicts.push(refuses_newer(&world).await);
-    table(&verdicts);
+    println!("{}", table(&verdicts));
     let mut wrong: Vec<String> = verdicts.into_iter().flat_map(|verdict| verdict.wrong).collect();
     wrong.extend(quiet.err());
     if !wrong.is_empty() {
@@ -175,13 +175,11 @@ async fn refuses_newer(world: &World) -> Verdict {
     Verdict { promise: "P19", words: "rolling restarts lose nothing", ran, wrong }
 }
 
-fn table(verdicts: &[Verdict]) {
-    println!("{:<6} {:<44} {:<5} what was run", "", "promise", "");
-    for Verdict { promise, words, ran, wrong } in verdicts {
+fn table(verdicts: &[Verdict]) -> String {
+    let line = |Verdict { promise, words, ran, wrong }: &Verdict| {
         let verdict = if wrong.is_empty() { "kept" } else { "BROKEN" };
-        println!("{promise:<6} {words:<44} {verdict:<6} {ran}");
-        for why in wrong {
-            println!("       - {why}");
-        }
-    }
+        let wrong: String = wrong.iter().map(|why| format!("       - {why}\n")).collect();
+        format!("{promise:<6} {words:<44} {verdict:<6} {ran}\n{wrong}")
+    };
+    verdicts.iter().map(line).collect()
 }
