@@ -253,11 +253,12 @@ impl<'a> Case<'a> {
             let clear = |who| !struck.iter().any(|one| one.replica == who && one.from <= to && one.to >= from);
             clear(None) && (0..self.world.size.replicas).any(|number| clear(Some(number)))
         };
-        let mut took: Vec<Duration> = all.iter().filter(|(at, _)| fair(*at)).map(|(_, took)| *took).collect();
+        let fair: Vec<(Timestamp, Duration)> = all.iter().filter(|(at, _)| fair(*at)).copied().collect();
+        let mut took: Vec<Duration> = fair.iter().map(|(_, took)| *took).collect();
         let told = spread(&mut took);
         let ran = format!("{} kills with work, {} with somebody there a lease later: {told}", all.len(), took.len());
-        let late = took.iter().filter(|took| self.world.size.strict && **took > LEASE * 3 / 2);
-        let late = late.map(|took| format!("claimed again after {took:?}")).collect();
+        let late = fair.iter().filter(|(_, took)| self.world.size.strict && *took > LEASE * 3 / 2);
+        let late = late.map(|(at, took)| format!("killed at {at:?}, claimed again after {took:?}")).collect();
         self.say(("P11", "a crash costs at most one and a half leases"), ran, late);
     }
 
