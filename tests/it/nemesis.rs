@@ -75,10 +75,7 @@ async fn calm(world: &World) -> Result<(), String> {
         for pull in paused {
             load::says(world, pull, "/resume").await;
         }
-        // The playground's courier may still be on its way with the last of them.
-        world.github.deliveries_settled().await;
-        world.post.idle().await;
-        while !left(world).await.is_ok_and(|left| left.is_empty()) {
+        while !is_quiet(world).await {
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -86,6 +83,17 @@ async fn calm(world: &World) -> Result<(), String> {
         Ok(()) => Ok(()),
         Err(_) => Err(format!("never quiet: {:?}\n{}", left(world).await, rows(world).await)),
     }
+}
+
+/// Nothing is left to do; and still nothing when all that GitHub had to say of the last of it has arrived.
+async fn is_quiet(world: &World) -> bool {
+    let nothing = async || left(world).await.is_ok_and(|left| left.is_empty());
+    if !nothing().await {
+        return false;
+    }
+    world.github.deliveries_settled().await;
+    world.post.idle().await;
+    nothing().await
 }
 
 /// The rows that somebody should have looked at.

@@ -110,7 +110,7 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        let renamed: usize = self.world.post.letters().iter().map(|letter| letter.guids.len() - 1).sum();
+        let renamed: usize = self.world.post.letters().iter().map(|letter| letter.guids.len().saturating_sub(1)).sum();
         let ran =
             format!("{} runs of {} pushes, {} comments, {renamed} forged guids", self.runs.len(), of.len(), said.len());
         self.say(("P3", "a delivery acts at most once"), ran, twice);
