@@ -21,6 +21,8 @@ const STARTS: usize = 5;
 const SETTLE: Duration = Duration::from_secs(5);
 const LIVE: usize = 1_000;
 const AT_ONCE: u64 = 64;
+/// The largest, which are shown.
+const TABLES: usize = 5;
 const ONE_STEP: &str = "steps: [{ id: only, run: 'true' }]";
 
 fn main() -> anyhow::Result<()> {
@@ -101,6 +103,9 @@ async fn many(table: &mut Table) -> anyhow::Result<()> {
         done.store(part, Ordering::Relaxed);
         say(format!("{part} runs"));
         table.row([format!("memory after {} runs of one step (room alone)", count(part as f64)), mib(own()?)]);
+    }
+    for (name, bytes) in database::tables("bench_many").await?.into_iter().take(TABLES) {
+        table.row([format!("on the disk for each of them, table {name}"), format!("{} B", bytes / runs.max(1))]);
     }
     Ok(())
 }

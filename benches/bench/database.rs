@@ -35,6 +35,18 @@ pub async fn fresh(name: &str) -> anyhow::Result<String> {
     Ok(format!("{server}/{name}"))
 }
 
+/// What each table of a database takes on the disk with its indexes, in bytes, the largest first.
+pub async fn tables(name: &str) -> anyhow::Result<Vec<(String, u64)>> {
+    let mut root = MySqlConnection::connect(&server()?).await?;
+    let sql = "SELECT table_name, CAST(data_length + index_length AS UNSIGNED) AS bytes FROM information_schema.tables WHERE table_schema = ? ORDER BY bytes DESC";
+    let tables: Vec<(String, u64)> = sqlx::query_as(sql).bind(name).fetch_all(&mut root).await?;
+    for (table, _) in &tables {
+        let sql = format!("ANALYZE TABLE {name}.{table}");
+        sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut root).await?;
+    }
+    Ok(sqlx::query_as(sql).bind(name).fetch_all(&mut root).await?)
+}
+
 /// What the server says of itself.
 pub async fn version() -> anyhow::Result<String> {
     let mut root = MySqlConnection::connect(&server()?).await?;

@@ -89,7 +89,7 @@ impl Fleet {
         let runner = CancellationToken::new();
         let shell = start_runner(&dir.path().join("runner"), runner.clone()).await;
         let mut fleet = Self { dir, sha, store, agents: Vec::new(), runner, server, url, runs_max: 50 };
-        fleet.agent("shell", shell, 100);
+        fleet.agent("shell", shell, 0);
         fleet
     }
 
@@ -107,6 +107,12 @@ impl Fleet {
         });
     }
 
+    /// For replicas started from now on.
+    pub fn set_limit(&mut self, name: &str, max_concurrent: u32) {
+        let agent = self.agents.iter_mut().find(|agent| agent.name.as_str() == name).unwrap();
+        agent.max_concurrent = max_concurrent;
+    }
+
     pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
@@ -116,7 +122,7 @@ impl Fleet {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
     }
 
-    /// A replica with all its loops. `shell` is eager, as in the service.
+    /// A replica with all its loops. Agents without a limit are eager, as in the service.
     pub async fn replica(&self) -> Replica {
         Replica::start(self).await
     }
@@ -229,7 +235,8 @@ impl Replica {
         let store = open(&fleet.url).await;
         store.migrate().await.unwrap();
         let door = Door::open(&store, Arc::new(NoFaults)).unwrap();
-        let eager = BTreeSet::from(["shell".parse().unwrap()]);
+        let unlimited = fleet.agents.iter().filter(|agent| agent.max_concurrent == 0);
+        let eager: BTreeSet<_> = unlimited.map(|agent| agent.name.clone()).collect();
         let (runs, handed) = Runs::new((store.clone(), door), (clock.clone(), wakes.clone()), me, eager);
         let reach = Reach::listed(["127.0.0.1"]);
         let registry = Arc::new(Registry::new(fleet.agents.clone(), &reach, clock.clone()).unwrap());

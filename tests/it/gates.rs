@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman::engine::Event;
-use pointsman::engine::state::{GateKind, Hold, HoldKind};
+use pointsman::engine::state::GateKind;
 
 use super::fleet::{Database, Fleet, until};
 use super::stub::{Script, Stub};
@@ -50,31 +49,22 @@ async fn an_agent_never_has_more_than_its_slots_over_two_replicas_on_mysql() {
     never_more_than_its_slots(Database::Mysql).await;
 }
 
-/// Each waits for the two others, so that one after the other would never end.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_without_a_limit_starts_at_once_all_that_was_held() {
-    let fleet = Fleet::on(Database::Sqlite).await;
+async fn what_stood_in_line_starts_at_once_when_the_agent_has_no_limit_any_more() {
+    let (stub, url) = Stub::start(Script::Works).await;
+    let mut fleet = Fleet::on(Database::Sqlite).await;
+    fleet.agent("aider", url, 1);
     let replica = fleet.replica().await;
-    let file = |name: &str| fleet.path(name);
-    let meet = |own: &str, others: [&str; 2]| {
-        let there = others.map(|other| format!("[ -e {} ]", file(other))).join(" && ");
-        format!("touch {}; until {there}; do sleep 0.05; done", file(own))
-    };
-    let text = format!(
-        "steps:\n  - {{ id: first, run: 'until [ -e {} ]; do sleep 0.05; done' }}\n  - {{ id: a, needs: [first], run: '{}' }}\n  - {{ id: b, needs: [first], run: '{}' }}\n  - {{ id: c, needs: [first], run: '{}' }}",
-        file("go"),
-        meet("a", ["b", "c"]),
-        meet("b", ["a", "c"]),
-        meet("c", ["a", "b"]),
-    );
-    let run = fleet.run(&replica, &text, &[]).await;
-    let (kind, why) = (HoldKind::Pause, "wait".to_owned());
-    replica.tell(run, Event::Held(Hold { kind, by: None, why, since: replica.clock.now() })).await;
-    std::fs::write(file("go"), "").unwrap();
-    until("the first to end", async || (fleet.store.attempts(run).await.unwrap().len() == 3).then_some(())).await;
-    assert!(fleet.store.attempts(run).await.unwrap().iter().all(|row| row.held && row.owner.is_none()));
-    replica.tell(run, Event::Released { kind, by: None }).await;
+    let text = "steps:\n  - { id: a, agent: aider }\n  - { id: b, agent: aider }\n  - { id: c, agent: aider }";
+    let run = fleet.run(&replica, text, &[]).await;
+    until("the first at work", async || (stub.tasks() == (1, 1)).then_some(())).await;
+    replica.stops().await;
+    fleet.set_limit("aider", 0);
+    let replica = fleet.replica().await;
+    until("all at work", async || (stub.tasks() == (3, 3)).then_some(())).await;
+    (0..3).for_each(|_| stub.finish_one());
     fleet.ends(run, "success").await;
+    // The slot that the first took is nobody's any more.
     fleet.is_clean().await;
     replica.stops().await;
 }
