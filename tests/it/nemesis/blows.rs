@@ -67,6 +67,9 @@ async fn afflict(world: &World, replica: &Replica, deck: &Mutex<VecDeque<Blow>>,
         let Some(blow) = deck.lock().unwrap().pop_front() else { return };
         let _alone = if blow.is_long() { Some(long.acquire().await.unwrap()) } else { None };
         world.strike(blow, Some(replica.number), one(world, replica, (blow, database), &mut dice)).await;
+        if matches!(blow, Blow::Cut | Blow::Silence | Blow::Slow) {
+            replica.ready().await;
+        }
         world.notes.count(word(blow), 1);
     }
 }
@@ -117,8 +120,8 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
                 _ => Way::Slow(dice.millis(20, 150)),
             });
             tokio::time::sleep(longer).await;
+            // From here on it may speak again; whoever waits until it is ready is not struck any more.
             replica.line.set(Way::Open);
-            replica.ready().await;
         }
         Blow::Database | Blow::Connections | Blow::Weather => {}
     }
@@ -126,7 +129,7 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
 
 async fn strike_database(world: &World, deck: &Mutex<VecDeque<Blow>>, database: &tokio::sync::Mutex<()>) {
     let mut dice = Dice::new(world.size.seed, "database");
-    let pause = u64::try_from(world.size.pause.as_millis()).unwrap();
+    let pause = u64::try_from(world.size.database_pause.as_millis()).unwrap();
     loop {
         tokio::time::sleep(dice.millis(pause / 2, pause * 2)).await;
         let Some(blow) = deck.lock().unwrap().pop_front() else { return };
