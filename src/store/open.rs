@@ -91,7 +91,14 @@ impl Store {
             }
             _ => return Err(Error::Url("no scheme that we know".to_owned())),
         };
-        Ok(Self { pool, is_galera, keys: options.keys.into(), crypt: Arc::default(), me: None, lock: lock.map(Arc::new) })
+        Ok(Self {
+            pool,
+            is_galera,
+            keys: options.keys.into(),
+            crypt: Arc::default(),
+            me: None,
+            lock: lock.map(Arc::new),
+        })
     }
 
     /// The same store for one replica: what it claims bears its name, and is free as soon as it is off the list.
