@@ -18,7 +18,9 @@ mod replica;
 mod send;
 mod world;
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What happened in one life, or in many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +65,41 @@ impl AddAssign for Figures {
 /// The law that was broken, in words.
 pub fn live(seed: u64, tell: Option<fn(&str)>) -> Result<Figures, String> {
     world::World::new(seed, tell).live()
+}
+
+/// Lives many seeds, on all cores, up to the first that breaks a law; `told` hears how many were lived so far.
+///
+/// # Errors
+/// The law that was broken, in words, and the line that plays that life again.
+pub fn many(seeds: Range<u64>, told: impl Fn(u64) + Sync) -> Result<Figures, String> {
+    let next = AtomicU64::new(seeds.start);
+    let lived: Mutex<Result<Figures, String>> = Mutex::new(Ok(Figures::default()));
+    let worker = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let one = live(seed, None);
+            let mut all = lived.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *all, one) {
+                (Ok(all), Ok(figures)) => *all += figures,
+                (Ok(_), Err(why)) => {
+                    next.store(seeds.end, Ordering::Relaxed);
+                    *all = Err(format!("seed {seed}: {why}\n\ncargo run --bin soak -- sim --seed {seed}"));
+                }
+                // Somebody else's broke first.
+                (Err(_), _) => return,
+            }
+            drop(all);
+            told(seed + 1 - seeds.start);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (0..threads).for_each(|_| drop(scope.spawn(worker)));
+    });
+    lived.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use pointsman::loops::runs::{Act, Done, Handoff, Runs, Together};
 use pointsman::loops::send::{self, Sender};
 use pointsman::loops::source::Source;
 use pointsman::report::StepReport;
-use pointsman::store::{BlobWrite, Door, GateId, GateWrite, Incarnation, NoFaults, PlanHash, Store, StoreOptions};
+use pointsman::store::{BlobWrite, Door, Incarnation, NoFaults, PlanHash, Store, StoreOptions};
 use pointsman::time::Clock;
 use pointsman::wake::{Loop, Wakes};
 use pointsman::workflow::{self, plan::Plan};
@@ -232,14 +232,10 @@ async fn end(store: &Store, runs: &Runs, attempt: AttemptId) -> anyhow::Result<b
     let report =
         StepReport { attempt: attempt.number, summary: "Nothing was done.".to_owned(), ..StepReport::default() };
     let key = store.blob_key(run, StepReport::name(&attempt).as_bytes())?;
-    let slot = GateId { scope: InstallationId(0), name: "slot:shell".to_owned() };
-    let act = Act {
-        gates: vec![GateWrite::TicketDelete { gate: slot, holder: attempt.to_string() }],
-        blobs: vec![BlobWrite { key, body: serde_json::to_vec(&report)? }],
-        ..Act::new(run, ended(&attempt))
-    };
-    let Done::Committed(said) = runs.commit(vec![act], Together::default()).await? else { bail!("lost") };
-    let Some(Ok(transition)) = said.get(&run) else { bail!("refused: {said:?}") };
+    let act =
+        Act { blobs: vec![BlobWrite { key, body: serde_json::to_vec(&report)? }], ..Act::new(run, ended(&attempt)) };
+    let said = runs.note(act).await?;
+    let Some(Ok(transition)) = said else { bail!("refused: {said:?}") };
     Ok(transition.changes.iter().any(|change| matches!(change, Change::Run(RunPhase::Ended(_)))))
 }
 

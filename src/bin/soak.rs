@@ -1,12 +1,11 @@
 //! Long tests, for nights: what the suite does for a minute, done for hours. Not part of the service.
 
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, Subcommand};
-use pointsman::sim::{Figures, live};
+use pointsman::sim::{live, many};
 
 /// So many lives between two lines of progress.
 const LINE: u64 = 1_000;
@@ -38,7 +37,7 @@ enum What {
 fn main() -> io::Result<ExitCode> {
     match Soak::parse().what {
         What::Sim { seed: Some(seed), .. } => tell(seed),
-        What::Sim { seeds, from, seed: None } => sim(from, from.saturating_add(seeds)),
+        What::Sim { seeds, from, seed: None } => sim(from..from.saturating_add(seeds)),
     }
 }
 
@@ -54,38 +53,16 @@ fn tell(seed: u64) -> io::Result<ExitCode> {
     }
 }
 
-/// Many lives, on all cores, up to the first that breaks a law.
-fn sim(from: u64, to: u64) -> io::Result<ExitCode> {
-    let (next, all, broken) = (AtomicU64::new(from), Mutex::new(Figures::default()), Mutex::new(None));
-    let worker = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= to {
-                return;
-            }
-            match live(seed, None) {
-                Ok(figures) => *all.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += figures,
-                Err(why) => {
-                    next.store(to, Ordering::Relaxed);
-                    *broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((seed, why));
-                    return;
-                }
-            }
-            if (seed + 1 - from).is_multiple_of(LINE) {
-                let _ = writeln!(io::stderr(), "{} lives", seed + 1 - from);
-            }
+/// Many lives.
+fn sim(seeds: Range<u64>) -> io::Result<ExitCode> {
+    let told = |lives: u64| {
+        if lives.is_multiple_of(LINE) {
+            let _ = writeln!(io::stderr(), "{lives} lives");
         }
     };
-    std::thread::scope(|scope| {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        (0..threads).for_each(|_| drop(scope.spawn(worker)));
-    });
-    let all = all.into_inner().unwrap_or_default();
-    match broken.into_inner().unwrap_or_default() {
-        None => writeln!(io::stdout(), "{} lives kept the laws: {all:?}", to - from).map(|()| ExitCode::SUCCESS),
-        Some((seed, why)) => {
-            writeln!(io::stdout(), "BROKEN by seed {seed}: {why}\n\ncargo run --bin soak -- sim --seed {seed}")?;
-            Ok(ExitCode::FAILURE)
-        }
+    let lives = seeds.end - seeds.start;
+    match many(seeds, told) {
+        Ok(all) => writeln!(io::stdout(), "{lives} lives kept the laws: {all:?}").map(|()| ExitCode::SUCCESS),
+        Err(broken) => writeln!(io::stdout(), "BROKEN by {broken}").map(|()| ExitCode::FAILURE),
     }
 }

@@ -4,10 +4,11 @@
 //! installation is one transaction with the tickets, and compares the gate's version: whoever loses reads and decides
 //! again. A ticket of the whole service is taken before its grant (see `tickets`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use tracing::{debug, error, warn};
 
 use super::driver::Next;
@@ -19,7 +20,7 @@ use crate::engine::Event;
 use crate::engine::gate::{Claim, Gate, Verdict, admit};
 use crate::engine::state::{GateKey, RunState, Trigger};
 use crate::ids::RunId;
-use crate::store::{Consumed, GateId, GateKind, GateWrite, RunRow, Store, TicketRow, WaitRow};
+use crate::store::{Consumed, GateId, GateKind, GateWrite, HolderRow, Store, TicketRow, WaitRow};
 use crate::time::Clock;
 use crate::workflow::plan::OnConflict;
 
@@ -90,8 +91,10 @@ impl Admit {
 
     async fn look(&self, gate: &GateId, without: &BTreeSet<RunId>) -> anyhow::Result<Look> {
         let (version, tickets, waits) = self.store.gate(gate.clone(), WINDOW).await?;
-        let holders = stream::iter(tickets).map(|ticket| self.holder(ticket)).buffered(AT_ONCE_MAX);
-        let holders: Vec<(RunId, Option<RunRow>)> = holders.try_collect().await?;
+        let runs: Vec<RunId> = tickets.iter().map(|ticket| ticket.run).collect();
+        let rows = self.store.holders(runs.clone()).await?;
+        let mut rows: BTreeMap<RunId, HolderRow> = rows.into_iter().map(|row| (row.run, row)).collect();
+        let holders: Vec<(RunId, Option<HolderRow>)> = runs.into_iter().map(|run| (run, rows.remove(&run))).collect();
         // A ticket of the whole service without its grant: who took it grants it, or died, and the sweeper is coming.
         let has: BTreeSet<RunId> = holders.iter().map(|(run, _)| *run).collect();
         let left_out = |run: &RunId| without.contains(run) || has.contains(run);
@@ -102,8 +105,8 @@ impl Admit {
             Err(error) => return excluded(error),
         };
         // A broken run keeps its group and its environment until a person ends it, and nobody can take its place.
-        let stuck = |(run, row): &(RunId, Option<RunRow>)| {
-            without.contains(run) || row.as_ref().is_some_and(|row| row.broken.is_some())
+        let stuck = |(run, row): &(RunId, Option<HolderRow>)| {
+            without.contains(run) || row.as_ref().is_some_and(|row| row.is_broken)
         };
         let (kept, movable): (Vec<_>, Vec<_>) = holders.into_iter().partition(stuck);
         let limit = rule.limit.saturating_sub(u32::try_from(kept.len()).unwrap_or(u32::MAX));
@@ -118,10 +121,6 @@ impl Admit {
         } else {
             self.write(gate, version, &verdicts).await
         }
-    }
-
-    async fn holder(&self, ticket: TicketRow) -> anyhow::Result<(RunId, Option<RunRow>)> {
-        Ok((ticket.run, self.store.run(ticket.run).await?))
     }
 
     /// The rule of a gate; none while nobody waits who could tell it.
@@ -159,38 +158,52 @@ impl Admit {
         }
     }
 
-    /// Grants places of the whole service one by one: the ticket, then the event.
+    /// Grants places of the whole service: the tickets in one transaction, then each run its event.
     async fn grant_of_service(&self, gate: &GateId, version: u64, all: &[Verdict<RunId>]) -> anyhow::Result<Look> {
-        let mut version = version;
-        for verdict in all.iter().take(ACTS_MAX) {
-            let (Verdict::Grant(run), Some(act)) = (verdict, act(gate, verdict, false)) else { continue };
-            let (holder, granted_at) = (run.to_string(), self.clock.now());
-            let ticket = TicketRow { gate: gate.clone(), holder, run: *run, granted_at };
-            if !self.store.take_ticket(ticket.clone(), GateKind::RunLimit, version).await? {
-                return Ok(Look::Again);
-            }
-            crashpoint!("ticket_taken_run_not_granted");
-            version += 1;
-            let said =
-                self.runs.commit(vec![act], Together { consumed: vec![tickets::used(&ticket)], ..Together::default() });
-            let said = said.await;
-            let granted = matches!(&said, Ok(Done::Committed(said)) if said.get(run).is_some_and(Result::is_ok));
-            if granted {
-                continue;
-            }
-            match said {
-                // Nobody but us acts on this ticket, and we do not.
-                Ok(_) => self.store.drop_ticket(&ticket).await?,
-                Err(error) if error.is::<Broken>() => {
-                    self.store.drop_ticket(&ticket).await?;
-                    return excluded(error);
-                }
-                // It may have been granted: if not, the sweeper finds the ticket.
-                Err(error) => return Err(error),
-            }
-            debug!(run.id = %run, gate = gate.name, "a run does not want its place any more");
+        let granted_at = self.clock.now();
+        let granted = all.iter().filter_map(|verdict| match verdict {
+            Verdict::Grant(run) => Some((*run, act(gate, verdict, false)?)),
+            Verdict::Supersede { .. } | Verdict::Drop(_) | Verdict::Wait { .. } => None,
+        });
+        let (tickets, acts): (Vec<TicketRow>, Vec<Act>) = granted
+            .take(ACTS_MAX)
+            .map(|(run, act)| (TicketRow { gate: gate.clone(), holder: run.to_string(), run, granted_at }, act))
+            .unzip();
+        if tickets.is_empty() {
+            return Ok(Look::Done);
         }
-        Ok(Look::Done)
+        if !self.store.take_tickets(tickets.clone(), GateKind::RunLimit, version).await? {
+            return Ok(Look::Again);
+        }
+        crashpoint!("ticket_taken_run_not_granted");
+        // Side by side, so that they share transactions. All are looked at before the first error is.
+        let grants = tickets.iter().zip(acts).map(|(ticket, act)| self.grant(ticket, act));
+        let looks: Vec<anyhow::Result<Look>> = join_all(grants).await;
+        let mut all = Look::Done;
+        for look in looks {
+            if let Look::Without(run) = look? {
+                all = Look::Without(run);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Uses a ticket of the whole service, or gives it back.
+    async fn grant(&self, ticket: &TicketRow, act: Act) -> anyhow::Result<Look> {
+        let run = ticket.run;
+        let said =
+            self.runs.commit(vec![act], Together { consumed: vec![tickets::used(ticket)], ..Together::default() });
+        let look = match said.await {
+            Ok(Done::Committed(said)) if said.get(&run).is_some_and(Result::is_ok) => return Ok(Look::Done),
+            Ok(_) => Ok(Look::Done),
+            Err(error) if error.is::<Broken>() => excluded(error),
+            // It may have been granted: if not, the sweeper finds the ticket.
+            Err(error) => return Err(error),
+        };
+        // Nobody but us acts on this ticket, and we do not.
+        self.store.drop_ticket(ticket).await?;
+        debug!(run.id = %run, gate = ticket.gate.name, "a run does not want its place any more");
+        look
     }
 }
 
@@ -232,7 +245,7 @@ pub(crate) fn group_rule(state: &RunState) -> Gate {
     })
 }
 
-fn held(run: RunId, row: Option<&RunRow>) -> Claim<RunId> {
+fn held(run: RunId, row: Option<&HolderRow>) -> Claim<RunId> {
     Claim {
         holder: run,
         installation: run.installation,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures_util::future::join_all;
 use tracing::{debug, error};
 
 use super::beat::Fence;
@@ -64,8 +65,13 @@ impl Dispatch {
         if queued.is_empty() {
             return Ok(false);
         }
+        if self.runs.is_eager(agent) {
+            // No limit, no tickets: what was held or put off starts at once.
+            let claims: Vec<_> = join_all(queued.iter().map(|row| self.claim(row, None))).await;
+            return claims.into_iter().collect::<anyhow::Result<Vec<bool>>>().map(|_| queued.len() >= WINDOW as usize);
+        }
         let gate = tickets::slots(agent);
-        let (mut version, taken, _) = self.store.gate(gate.clone(), 1).await?;
+        let (version, taken, _) = self.store.gate(gate.clone(), 1).await?;
         // An agent that the settings do not name is asked all the same: the answer says what is wrong.
         let limit = self.registry.settings(agent).map_or(u32::MAX, |settings| settings.max_concurrent);
         let has: BTreeSet<&str> = taken.iter().map(|ticket| ticket.holder.as_str()).collect();
@@ -78,30 +84,43 @@ impl Dispatch {
             .map(|row| claim(row.id.to_string(), row.id.run.installation, row.due_at))
             .collect();
         let rule = Gate { limit, on_conflict: OnConflict::Queue };
-        for verdict in admit(&rule, &holders, &waiting) {
-            let Verdict::Grant(holder) = verdict else { continue };
-            let Some(row) = queued.iter().find(|row| row.id.to_string() == holder) else { continue };
-            let ticket = TicketRow { gate: gate.clone(), holder, run: row.id.run, granted_at: self.clock.now() };
-            if !self.store.take_ticket(ticket.clone(), GateKind::Slot, version).await? {
-                return Ok(true);
-            }
-            crashpoint!("slot_taken_attempt_not_claimed");
-            version += 1;
-            if !self.claim(row, &ticket).await? {
-                // Nobody but us acts on this ticket, and we do not.
-                self.store.drop_ticket(&ticket).await?;
-            }
+        let granted_at = self.clock.now();
+        let granted = admit(&rule, &holders, &waiting).into_iter().filter_map(|verdict| {
+            let Verdict::Grant(holder) = verdict else { return None };
+            let row = queued.iter().find(|row| row.id.to_string() == holder)?;
+            Some((TicketRow { gate: gate.clone(), holder, run: row.id.run, granted_at }, row))
+        });
+        let granted: Vec<(TicketRow, &AttemptRow)> = granted.collect();
+        if granted.is_empty() {
+            return Ok(false);
         }
-        Ok(false)
+        let taken = granted.iter().map(|(ticket, _)| ticket.clone()).collect();
+        if !self.store.take_tickets(taken, GateKind::Slot, version).await? {
+            return Ok(true);
+        }
+        crashpoint!("slot_taken_attempt_not_claimed");
+        // Side by side, so that they share transactions. All are looked at before the first error is.
+        let claims: Vec<_> = join_all(granted.iter().map(|(ticket, row)| self.start(row, ticket))).await;
+        claims.into_iter().collect::<anyhow::Result<()>>().map(|()| false)
+    }
+
+    /// Uses a slot, or gives it back.
+    async fn start(&self, row: &AttemptRow, ticket: &TicketRow) -> anyhow::Result<()> {
+        if !self.claim(row, Some(ticket)).await? {
+            // Nobody but us acts on this ticket, and we do not.
+            self.store.drop_ticket(ticket).await?;
+        }
+        Ok(())
     }
 
     /// Claims an attempt through the door; false when it was not to be had. After an error nobody knows: the sweeper
     /// finds the ticket.
-    async fn claim(&self, row: &AttemptRow, ticket: &TicketRow) -> anyhow::Result<bool> {
+    async fn claim(&self, row: &AttemptRow, ticket: Option<&TicketRow>) -> anyhow::Result<bool> {
         let AttemptId { run, step, number } = row.id.clone();
         let mut act = Act::new(run, Event::AttemptStarted { step, number });
         act.claim = Some((row.id.clone(), random_bytes()));
-        let consumed = vec![Consumed::Attempt { id: row.id.clone(), epoch: row.epoch }, tickets::used(ticket)];
+        let consumed = Consumed::Attempt { id: row.id.clone(), epoch: row.epoch };
+        let consumed = [consumed].into_iter().chain(ticket.map(tickets::used)).collect();
         match self.runs.commit(vec![act], Together { consumed, ..Together::default() }).await {
             Ok(Done::Committed(said)) => match said.get(&run) {
                 Some(Ok(_)) => Ok(true),

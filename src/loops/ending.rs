@@ -1,10 +1,10 @@
 //! From an agent's answer to the event that ends an attempt, with what is written beside it: the report for people,
 //! and the slot that the attempt gives back.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tracing::{debug, info};
 
-use super::runs::{Act, Done, Runs, Together};
+use super::runs::{Act, Runs};
 use super::tickets;
 use crate::agents::a2a::{TaskSnapshot, TaskState};
 use crate::agents::{self, Class, Conclusion, Failure, Kind, Outcome, StepResult, head};
@@ -97,22 +97,21 @@ impl Endings {
         let AttemptId { run, step, number } = attempt.clone();
         let (result, cost_micros) = (ending.result, ending.cost_micros);
         let mut act = Act::new(run, Event::AttemptEnded { step, number, result, cost_micros });
-        act.gates.push(tickets::give_slot(agent, attempt));
+        if !self.runs.is_eager(agent) {
+            act.gates.push(tickets::give_slot(agent, attempt));
+        }
         if let Some(report) = &ending.report {
             let body = serde_json::to_vec(report).context("a report")?;
             act.blobs.push(BlobWrite { key: report_key(&self.store, attempt)?, body });
         }
         crashpoint!("result_seen_not_committed");
-        match self.runs.commit(vec![act], Together::default()).await? {
-            Done::Committed(said) => match said.get(&run) {
-                Some(Ok(_)) => {
-                    crashpoint!("result_committed_not_followed");
-                    info!(attempt.id = %attempt, "an attempt ended");
-                }
-                Some(Err(why)) => debug!(attempt.id = %attempt, %why, "the end of an attempt came late"),
-                None => debug!(attempt.id = %attempt, "the run of an attempt is gone"),
-            },
-            Done::Lost(_) => bail!("the end of attempt {attempt} lost too many races; it is tried again"),
+        match self.runs.note(act).await? {
+            Some(Ok(_)) => {
+                crashpoint!("result_committed_not_followed");
+                info!(attempt.id = %attempt, "an attempt ended");
+            }
+            Some(Err(why)) => debug!(attempt.id = %attempt, %why, "the end of an attempt came late"),
+            None => debug!(attempt.id = %attempt, "the run of an attempt is gone"),
         }
         Ok(())
     }

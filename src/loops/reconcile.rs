@@ -30,7 +30,7 @@ use super::runs::Runs;
 use super::writer::{NotNow, Share, Writers};
 use crate::crash::crashpoint;
 use crate::github::App;
-use crate::store::{CheckRow, HeadDue, Store};
+use crate::store::{Again, CheckRow, HeadDue, Store};
 use crate::time::{Clock, Timestamp};
 use desired::Desired;
 use show::{Showing, Shown};
@@ -43,6 +43,8 @@ const LEASE: Duration = Duration::from_secs(120);
 const NAMES_MAX: usize = 20;
 /// A workflow check's table is brought up to date so often at most.
 const TABLES_EVERY: Duration = Duration::from_secs(60);
+/// A new run is not shown as queued before this: the gates let most of them in at once, and one write is saved.
+const QUEUED_PAUSE: Duration = Duration::from_secs(1);
 /// When something of our own failed.
 const FAILED_PAUSE: Duration = Duration::from_secs(10);
 /// When the App may do nothing there for now.
@@ -73,13 +75,19 @@ pub struct Reconcile {
 struct Left {
     /// Names that are as they should be, or never will.
     settled: BTreeSet<String>,
-    /// When to look again.
+    /// When something can be written again.
     again_at: Option<Timestamp>,
+    /// When to show what may look different by then.
+    early_until: Option<Timestamp>,
 }
 
 impl Left {
     fn later(&mut self, until: Timestamp) {
         self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
+    }
+
+    fn again(&self) -> Option<Again> {
+        self.again_at.map(Again::NotBefore).or(self.early_until.map(Again::Unless))
     }
 }
 
@@ -128,7 +136,7 @@ impl Reconcile {
             let settled = due.dirty.iter().filter(|(name, _)| left.settled.contains(name)).cloned().collect();
             crashpoint!("head_shown_not_settled");
             // Another claim since then is no error: it sees to everything that we have not settled.
-            self.store.head_settled(due, settled, self.clock.now(), left.again_at).await?;
+            self.store.head_settled(due, settled, self.clock.now(), left.again()).await?;
         }
         Ok(())
     }
@@ -157,11 +165,16 @@ impl Reconcile {
         let desired = self.desired(due, &rows).await?;
         // A name that should show nothing, and shows nothing that is open, is as it should be.
         left.settled.extend(dirty().filter(|name| !desired.iter().any(|desired| desired.check.name == *name)));
+        let now = self.clock.now();
         let differs = |one: &&Desired| one.differs(rows.get(&one.check.name));
-        let mut wanted: Vec<&Desired> = desired.iter().filter(differs).collect();
+        let is_early =
+            |one: &&Desired| !rows.contains_key(&one.check.name) && one.not_before.is_some_and(|at| now < at);
+        let (early, mut wanted): (Vec<&Desired>, Vec<&Desired>) = desired.iter().filter(differs).partition(is_early);
+        left.early_until = early.iter().filter_map(|one| one.not_before).min();
         // A workflow's own check goes last: whoever sees it completed sees its steps completed.
         wanted.sort_by_key(|one| !one.check.name.contains(" / "));
-        left.settled.extend(desired.iter().filter(|one| !wanted.contains(one)).map(|one| one.check.name.clone()));
+        let settled = desired.iter().filter(|one| !wanted.contains(one) && !early.contains(one));
+        left.settled.extend(settled.map(|one| one.check.name.clone()));
         if wanted.is_empty() {
             return Ok(left);
         }

@@ -3,8 +3,10 @@
 //! The cache holds committed state and at most one transition on its way; whatever goes wrong drops what is cached, and
 //! the next look loads the journal again. So there is no second path for recovery: it is a cache miss.
 //!
-//! *Invariant:* nobody sees a state that is not committed.
+//! *Invariant:* nobody sees a state that is not committed: what is on its way is out of the cache.
 //! *Invariant:* a panic of the engine quarantines one run; the process and all other runs go on.
+
+mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,10 +58,29 @@ struct Inner {
     metrics: OnceLock<Metrics>,
 }
 
-type Slot = AsyncMutex<Option<Cached>>;
+/// One run's place.
+#[derive(Default)]
+struct Slot {
+    cached: Arc<AsyncMutex<Option<Cached>>>,
+    line: line::Line,
+}
 
-/// A run whose transition was written, the bytes of its journal row, and the push tokens of attempts that start with it.
-type Written = (RunId, usize, Vec<(AttemptId, [u8; 32])>);
+type Place = OwnedMutexGuard<Option<Cached>>;
+
+/// A transition on its way: its run, the bytes of its journal row, and the push tokens of attempts that start with it.
+struct Written {
+    run: RunId,
+    transition: Transition,
+    bytes: usize,
+    tokens: Vec<(AttemptId, [u8; 32])>,
+}
+
+/// What goes through the door, and what is remembered of it once it is durable.
+#[derive(Default)]
+struct Draft {
+    bundle: Bundle,
+    written: Vec<Written>,
+}
 
 struct Cached {
     state: RunState,
@@ -177,12 +198,18 @@ impl Runs {
         self
     }
 
+    /// Whether attempts of this agent start in the transition that frees their step: it has no limit, and no slots.
+    #[must_use]
+    pub fn is_eager(&self, agent: &AgentName) -> bool {
+        self.0.eager.contains(agent)
+    }
+
     /// Looks at a run; nothing when it does not exist.
     ///
     /// # Errors
     /// When the database does not answer, or the run is [`Broken`].
     pub async fn read<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
-        let mut slot = self.lock(run).await;
+        let mut slot = self.place(run).await;
         if slot.is_none() {
             *slot = self.load(run).await?;
         }
@@ -194,7 +221,7 @@ impl Runs {
     /// # Errors
     /// As [`Runs::read`].
     pub async fn read_newest<T>(&self, run: RunId, look: impl FnOnce(&RunState) -> T) -> anyhow::Result<Option<T>> {
-        let mut slot = self.lock(run).await;
+        let mut slot = self.place(run).await;
         if let Some(cached) = slot.as_ref()
             && self.is_old(&cached.state).await?
         {
@@ -217,10 +244,7 @@ impl Runs {
     /// # Errors
     /// As [`Runs::commit`].
     pub async fn tell(&self, run: RunId, event: Event) -> anyhow::Result<Option<Result<Transition, Rejected>>> {
-        match self.commit(vec![Act::new(run, event)], Together::default()).await? {
-            Done::Committed(mut all) => Ok(all.remove(&run)),
-            Done::Lost(_) => bail!("a single event lost {RACES_MAX} races"),
-        }
+        self.note(Act::new(run, event)).await
     }
 
     /// Decides and writes acts, at most one for each run, together with what belongs to them.
@@ -230,120 +254,115 @@ impl Runs {
     pub async fn commit(&self, mut acts: Vec<Act>, together: Together) -> anyhow::Result<Done> {
         acts.sort_by_key(|act| act.run);
         for _ in 0..RACES_MAX {
-            let mut slots = Vec::with_capacity(acts.len());
+            let mut places = Vec::with_capacity(acts.len());
             for act in &acts {
-                slots.push(self.lock(act.run).await);
+                places.push(self.place(act.run).await);
             }
-            match self.attempt(&acts, &together, &mut slots).await {
-                Ok(Some(done)) => return Ok(done),
-                Ok(None) => slots.iter_mut().for_each(|slot| **slot = None),
-                Err(error) => {
-                    slots.iter_mut().for_each(|slot| **slot = None);
-                    return Err(error);
-                }
+            if let Some(done) = self.attempt(&acts, &together, &mut places).await? {
+                return Ok(done);
             }
         }
         Ok(Done::Lost(Vec::new()))
     }
 
     /// One try. `None`: another replica moved a run first, so it is loaded and decided anew.
-    async fn attempt(
-        &self,
-        acts: &[Act],
-        together: &Together,
-        slots: &mut [OwnedMutexGuard<Option<Cached>>],
-    ) -> anyhow::Result<Option<Done>> {
+    async fn attempt(&self, acts: &[Act], together: &Together, places: &mut [Place]) -> anyhow::Result<Option<Done>> {
         let mut all = BTreeMap::new();
-        let mut written = Vec::new();
-        let mut bundle = Bundle {
-            consumed: together.consumed.clone(),
-            holds: together.holds.clone(),
-            beside: Beside { at: self.0.clock.now(), ..together.beside.clone() },
-            ..Bundle::default()
-        };
-        for (act, slot) in acts.iter().zip(slots.iter_mut()) {
-            let loaded = slot.is_none();
-            if loaded {
-                **slot = match &act.birth {
-                    Some((plan, hash)) => Some(Cached::unborn(act.run, plan.clone(), *hash)),
-                    None => self.load(act.run).await?,
-                };
-            }
-            let Some(cached) = slot.as_mut() else { continue };
-            let before = cached.state.seq;
-            let decided = self.decide(act, cached).await?;
+        let mut states = Vec::with_capacity(acts.len());
+        let mut draft = Draft::default();
+        draft.bundle.consumed.clone_from(&together.consumed);
+        draft.bundle.holds.clone_from(&together.holds);
+        draft.bundle.beside = Beside { at: self.0.clock.now(), ..together.beside.clone() };
+        for (act, place) in acts.iter().zip(places.iter_mut()) {
+            let (cached, is_fresh) = self.take(act, place).await?;
+            let Some(mut cached) = cached else { continue };
+            let decided = self.decide(act, &mut cached, &mut draft).await?;
             // A decision that writes nothing is compared with nothing: an old state must not make it.
             let writes = decided.as_ref().is_ok_and(|transition| !transition.changes.is_empty());
-            if !writes && !loaded && self.is_old(&cached.state).await? {
+            if !writes && !is_fresh && self.is_old(&cached.state).await? {
                 return Ok(None);
             }
-            if let Ok(transition) = &decided
-                && !transition.changes.is_empty()
-            {
-                let row = encode::row(&encode::Row { event: act.event.clone(), changes: transition.changes.clone() });
-                let tokens = tokens(act, &cached.state, transition);
-                bundle.transitions.extend(rows::transition(&rows::Parts {
-                    act,
-                    state: &cached.state,
-                    plan: cached.plan,
-                    before,
-                    transition,
-                    body: &row,
-                    tokens: &tokens,
-                    replica: self.0.replica,
-                }));
-                written.push((act.run, row.len(), tokens));
-            }
             all.insert(act.run, decided);
+            states.push(cached);
         }
         if let Some(answer) = &together.answer {
-            bundle.beside.effects.extend(answer(&all));
+            draft.bundle.beside.effects.extend(answer(&all));
         }
+        if let Some(lost) = self.land(draft, &mut states).await? {
+            return Ok((!rows::only_runs(&lost)).then_some(Done::Lost(lost)));
+        }
+        let mut states = states.into_iter().peekable();
+        for (act, place) in acts.iter().zip(places) {
+            **place = states.next_if(|cached| cached.state.id == act.run);
+        }
+        Ok(Some(Done::Committed(all)))
+    }
+
+    /// Takes a run out of its place, or loads it, which is told besides. It comes back when what is decided is durable:
+    /// whoever stops waiting in between, or meets an error, leaves nothing there that is not.
+    async fn take(&self, act: &Act, place: &mut Place) -> anyhow::Result<(Option<Cached>, bool)> {
+        if let Some(cached) = place.take() {
+            return Ok((Some(cached), false));
+        }
+        let loaded = match &act.birth {
+            Some((plan, hash)) => Some(Cached::unborn(act.run, plan.clone(), *hash)),
+            None => self.load(act.run).await?,
+        };
+        Ok((loaded, true))
+    }
+
+    /// Asks the engine, and drafts what it decided. A panic there quarantines the run.
+    async fn decide(
+        &self,
+        act: &Act,
+        cached: &mut Cached,
+        draft: &mut Draft,
+    ) -> anyhow::Result<Result<Transition, Rejected>> {
+        let jitter = u64::from_ne_bytes(random_bytes());
+        let ctx = Ctx { at: self.0.clock.now(), jitter, eager: &self.0.eager };
+        let before = cached.state.seq;
+        let decided = catch_unwind(AssertUnwindSafe(|| apply(&mut cached.state, &act.event, &ctx)));
+        let Ok(decided) = decided else {
+            error!(run.id = %act.run, event.kind = act.event.kind(), "the engine panicked; the run is quarantined");
+            self.0.store.quarantine(act.run, "the engine panicked").await?;
+            return Err(Broken { run: act.run, why: "the engine panicked".to_owned() }.into());
+        };
+        if let Ok(transition) = &decided
+            && !transition.changes.is_empty()
+        {
+            draft.add(self.0.replica, act, cached, (before, transition));
+        }
+        Ok(decided)
+    }
+
+    /// Sends a draft through the door. What had changed meanwhile, so that nothing of it was written; or nothing.
+    async fn land(&self, draft: Draft, states: &mut [Cached]) -> anyhow::Result<Option<Vec<Claim>>> {
+        let Draft { bundle, written } = draft;
         if bundle.is_empty() {
-            return Ok(Some(Done::Committed(all)));
+            return Ok(None);
         }
         match self.0.door.commit(bundle).await.context("Failed to persist workflow state")? {
             Verdict::Committed => {
-                self.committed(slots, &all, written);
-                Ok(Some(Done::Committed(all)))
+                self.committed(states, written);
+                Ok(None)
             }
-            Verdict::Lost(claims) if rows::only_runs(&claims) => Ok(None),
-            Verdict::Lost(claims) => {
-                slots.iter_mut().for_each(|slot| **slot = None);
-                Ok(Some(Done::Lost(claims)))
-            }
+            Verdict::Lost(claims) => Ok(Some(claims)),
             Verdict::Failed(why) => bail!("Failed to persist workflow state: {why}"),
             Verdict::Unknown => bail!("Failed to persist workflow state: the database did not say whether it did"),
         }
     }
 
-    /// Asks the engine. A panic there quarantines the run.
-    async fn decide(&self, act: &Act, cached: &mut Cached) -> anyhow::Result<Result<Transition, Rejected>> {
-        let jitter = u64::from_ne_bytes(random_bytes());
-        let ctx = Ctx { at: self.0.clock.now(), jitter, eager: &self.0.eager };
-        let decided = catch_unwind(AssertUnwindSafe(|| apply(&mut cached.state, &act.event, &ctx)));
-        match decided {
-            Ok(decided) => Ok(decided),
-            Err(_) => {
-                error!(run.id = %act.run, event.kind = act.event.kind(), "the engine panicked; the run is quarantined");
-                self.0.store.quarantine(act.run, "the engine panicked").await?;
-                Err(Broken { run: act.run, why: "the engine panicked".to_owned() }.into())
-            }
-        }
-    }
-
     /// Remembers what is durable now and wakes whoever has something to do.
-    fn committed(&self, slots: &mut [OwnedMutexGuard<Option<Cached>>], all: &Decided, written: Vec<Written>) {
+    fn committed(&self, states: &mut [Cached], written: Vec<Written>) {
         let mut woken = BTreeSet::new();
-        for (run, bytes, tokens) in written {
+        for Written { run, transition, bytes, tokens } in written {
             for (attempt, token) in tokens {
                 crashpoint!("attempt_started_not_handed_on");
                 if self.0.handoff.try_send(Handoff { attempt, token }).is_err() {
                     woken.insert(Loop::Dispatch);
                 }
             }
-            let cached = slots.iter_mut().filter_map(|slot| slot.as_mut()).find(|cached| cached.state.id == run);
-            let (Some(cached), Some(Ok(transition))) = (cached, all.get(&run)) else { continue };
+            let Some(cached) = states.iter_mut().find(|cached| cached.state.id == run) else { continue };
             cached.tail += bytes;
             if cached.tail > cached.checkpoint.max(CHECKPOINT_BYTES_MIN) {
                 self.checkpoint(cached);
@@ -351,7 +370,7 @@ impl Runs {
             if let Some(metrics) = self.0.metrics.get() {
                 measure::count(metrics, &cached.state, &transition.changes);
             }
-            rows::wakes(transition, &mut woken);
+            rows::wakes(&transition, &mut woken);
             let touched = dirty(&cached.state, &transition.changes);
             if !touched.now.is_empty() {
                 woken.insert(Loop::Reconcile);
@@ -386,9 +405,12 @@ impl Runs {
         });
     }
 
-    async fn lock(&self, run: RunId) -> OwnedMutexGuard<Option<Cached>> {
-        let slot = self.0.cache.get_with(run, async { Arc::default() }).await;
-        slot.lock_owned().await
+    async fn slot(&self, run: RunId) -> Arc<Slot> {
+        self.0.cache.get_with(run, async { Arc::default() }).await
+    }
+
+    async fn place(&self, run: RunId) -> Place {
+        self.slot(run).await.cached.clone().lock_owned().await
     }
 
     /// Loads a run: its checkpoint, if that can be read, and the journal behind it. What cannot be read is this run's
@@ -412,6 +434,25 @@ impl Runs {
         let folded = catch_unwind(AssertUnwindSafe(|| fold(run, plan, &loaded)));
         let state = folded.map_err(|_| unreadable("folding its journal panicked".to_owned()))?.map_err(unreadable)?;
         Ok(Some(Cached { state, plan: loaded.row.plan, tail, checkpoint }))
+    }
+}
+
+impl Draft {
+    /// The rows of a transition, and of the act that led to it.
+    fn add(&mut self, replica: Incarnation, act: &Act, cached: &Cached, (before, transition): (u64, &Transition)) {
+        let body = encode::row(&encode::Row { event: act.event.clone(), changes: transition.changes.clone() });
+        let tokens = tokens(act, &cached.state, transition);
+        self.bundle.transitions.extend(rows::transition(&rows::Parts {
+            act,
+            state: &cached.state,
+            plan: cached.plan,
+            before,
+            transition,
+            body: &body,
+            tokens: &tokens,
+            replica,
+        }));
+        self.written.push(Written { run: act.run, transition: transition.clone(), bytes: body.len(), tokens });
     }
 }
 

@@ -277,14 +277,14 @@ impl Database {
     }
 
     /// Takes a ticket of the whole service, if the gate is as it was read.
-    pub(super) fn take_ticket(&mut self, ticket: TicketRow, version: u64) -> bool {
-        let stands = self.gates.get(&ticket.gate).copied().unwrap_or(0);
-        let key = (ticket.gate.clone(), ticket.holder.clone());
-        if stands != version || self.tickets.contains_key(&key) {
+    pub(super) fn take_tickets(&mut self, gate: &GateId, tickets: Vec<TicketRow>, version: u64) -> bool {
+        let key = |ticket: &TicketRow| (ticket.gate.clone(), ticket.holder.clone());
+        let stands = self.gates.get(gate).copied().unwrap_or(0);
+        if stands != version || tickets.iter().any(|ticket| self.tickets.contains_key(&key(ticket))) {
             return false;
         }
-        self.gates.insert(ticket.gate.clone(), version + 1);
-        self.tickets.insert(key, ticket);
+        self.gates.insert(gate.clone(), version + 1);
+        self.tickets.extend(tickets.into_iter().map(|ticket| (key(&ticket), ticket)));
         true
     }
 }

@@ -1,6 +1,6 @@
 //! Gates and slots: who gets in. The counterpart of `loops::{admit, dispatch, tickets}`, over the same rule.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use super::database::{is_free, stands};
 use super::replica::{LEASE, Said};
@@ -58,8 +58,7 @@ impl World {
         let verdicts = admit(&rule, &held, &asked);
         let gate = gate.clone();
         if service {
-            let grants = verdicts.into_iter().filter(|verdict| matches!(verdict, Verdict::Grant(_))).collect();
-            return self.soon(Some(who), move |world| world.grants(who, gate, version, grants));
+            return self.soon(Some(who), move |world| world.grants(who, gate, version, &verdicts));
         }
         let acts: Vec<Act> = verdicts.iter().filter_map(|verdict| act(&gate, verdict, true)).collect();
         if !acts.is_empty() {
@@ -72,32 +71,43 @@ impl World {
         }
     }
 
-    /// Places of the whole service, one by one: the ticket, then the event.
-    fn grants(&mut self, who: Who, gate: GateId, version: u64, mut left: VecDeque<Verdict<RunId>>) {
-        let Some(verdict) = left.pop_front() else { return };
-        let (Verdict::Grant(run), Some(act)) = (&verdict, act(&gate, &verdict, false)) else { return };
-        let (run, holder) = (*run, run.to_string());
+    /// Places of the whole service: the tickets together, then each run its event.
+    fn grants(&mut self, who: Who, gate: GateId, version: u64, granted: &[Verdict<RunId>]) {
         let granted_at = self.clock(who);
-        let ticket = TicketRow { gate: gate.clone(), holder: holder.clone(), run, granted_at };
-        let call = self.query();
-        if call == Call::Failed || !self.db.take_ticket(ticket.clone(), version) {
-            return;
-        }
-        self.tell(|| format!("replica {} takes the ticket {version} of {holder} at {}", who.replica, gate.name));
-        self.laws.limits(&self.db);
-        if call == Call::FailedDone {
-            return;
-        }
-        let consumed = vec![used(&ticket)];
-        self.soon(Some(who), move |world| {
-            world.commit(who, vec![act], consumed, move |world, said| match said {
-                Said::Committed(decided) if decided.get(&run).is_some_and(Result::is_ok) => {
-                    world.grants(who, gate, version + 1, left);
-                }
-                Said::Committed(_) | Said::Lost(_) => world.drops_ticket(&ticket),
-                Said::Error => {}
-            });
+        let granted = granted.iter().filter_map(|verdict| match verdict {
+            Verdict::Grant(run) => Some((*run, act(&gate, verdict, false)?)),
+            _ => None,
         });
+        let ticket = |run: RunId| TicketRow { gate: gate.clone(), holder: run.to_string(), run, granted_at };
+        let granted: Vec<(TicketRow, Act)> = granted.map(|(run, act)| (ticket(run), act)).collect();
+        if granted.is_empty() {
+            return;
+        }
+        if !self.takes_tickets(who, &gate, version, granted.iter().map(|(ticket, _)| ticket.clone()).collect()) {
+            return;
+        }
+        for (ticket, act) in granted {
+            let consumed = vec![used(&ticket)];
+            self.soon(Some(who), move |world| {
+                world.commit(who, vec![act], consumed, move |world, said| match said {
+                    Said::Committed(decided) if decided.get(&ticket.run).is_some_and(Result::is_ok) => {}
+                    Said::Committed(_) | Said::Lost(_) => world.drops_ticket(&ticket),
+                    Said::Error => {}
+                });
+            });
+        }
+    }
+
+    /// True when the tickets are taken, and it is known.
+    fn takes_tickets(&mut self, who: Who, gate: &GateId, version: u64, tickets: Vec<TicketRow>) -> bool {
+        let holders: Vec<String> = tickets.iter().map(|ticket| ticket.holder.clone()).collect();
+        let call = self.query();
+        if call == Call::Failed || !self.db.take_tickets(gate, tickets, version) {
+            return false;
+        }
+        self.tell(|| format!("replica {} takes tickets {version} of {holders:?} at {}", who.replica, gate.name));
+        self.laws.limits(&self.db);
+        call != Call::FailedDone
     }
 
     fn drops_ticket(&mut self, ticket: &TicketRow) {
@@ -141,37 +151,39 @@ impl World {
                 _ => None,
             };
             let granted = verdicts.into_iter().filter_map(granted).collect();
-            self.soon(Some(who), move |world| world.claims(who, gate, version, granted));
+            self.soon(Some(who), move |world| world.claims(who, &gate, version, granted));
         }
     }
 
-    /// The ticket, then the claim, one by one.
-    fn claims(&mut self, who: Who, gate: GateId, version: u64, mut left: VecDeque<AttemptRow>) {
-        let Some(row) = left.pop_front() else { return };
-        let holder = row.id.to_string();
+    /// The tickets together, then each attempt its claim.
+    fn claims(&mut self, who: Who, gate: &GateId, version: u64, granted: Vec<AttemptRow>) {
         let granted_at = self.clock(who);
-        let ticket = TicketRow { gate: gate.clone(), holder: holder.clone(), run: row.id.run, granted_at };
-        let call = self.query();
-        if call == Call::Failed || !self.db.take_ticket(ticket.clone(), version) {
-            return self.wake(who, Loop::Dispatch);
-        }
-        self.laws.limits(&self.db);
-        if call == Call::FailedDone {
+        let ticket = |row: &AttemptRow| TicketRow {
+            gate: gate.clone(),
+            holder: row.id.to_string(),
+            run: row.id.run,
+            granted_at,
+        };
+        let granted: Vec<(TicketRow, AttemptRow)> = granted.into_iter().map(|row| (ticket(&row), row)).collect();
+        if granted.is_empty() {
             return;
         }
-        self.soon(Some(who), move |world| {
-            let AttemptId { run, step, number } = row.id.clone();
-            let mut act = Act::new(run, Event::AttemptStarted { step, number });
-            act.claim = Some((row.id.clone(), [0; 32]));
-            let consumed = vec![Consumed::Attempt { id: row.id.clone(), epoch: row.epoch }, used(&ticket)];
-            world.commit(who, vec![act], consumed, move |world, said| match said {
-                Said::Committed(decided) if decided.get(&run).is_some_and(Result::is_ok) => {
-                    world.claims(who, gate, version + 1, left);
-                }
-                Said::Committed(_) | Said::Lost(_) => world.drops_ticket(&ticket),
-                Said::Error => {}
+        if !self.takes_tickets(who, gate, version, granted.iter().map(|(ticket, _)| ticket.clone()).collect()) {
+            return self.wake(who, Loop::Dispatch);
+        }
+        for (ticket, row) in granted {
+            self.soon(Some(who), move |world| {
+                let AttemptId { run, step, number } = row.id.clone();
+                let mut act = Act::new(run, Event::AttemptStarted { step, number });
+                act.claim = Some((row.id.clone(), [0; 32]));
+                let consumed = vec![Consumed::Attempt { id: row.id, epoch: row.epoch }, used(&ticket)];
+                world.commit(who, vec![act], consumed, move |world, said| match said {
+                    Said::Committed(decided) if decided.get(&run).is_some_and(Result::is_ok) => {}
+                    Said::Committed(_) | Said::Lost(_) => world.drops_ticket(&ticket),
+                    Said::Error => {}
+                });
             });
-        });
+        }
     }
 
     /// Looks through the old tickets of the whole service.

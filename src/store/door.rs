@@ -150,7 +150,8 @@ pub enum Consumed {
 /// What must land together, or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Bundle {
-    /// The transitions; at most one of each run.
+    /// The transitions. Several of one run follow one another, and each but the last only takes rows away: a
+    /// transaction writes what is new after what is changed.
     pub transitions: Vec<Transition>,
     /// Holds of pull requests that change.
     pub holds: Vec<HoldWrite>,
@@ -185,7 +186,8 @@ impl Bundle {
     pub fn claims(&self) -> BTreeMap<Claim, u64> {
         let mut claims = BTreeMap::new();
         for transition in &self.transitions {
-            claims.insert(Claim::Run(transition.run), transition.expect_seq);
+            // The first of a run says what the others follow.
+            claims.entry(Claim::Run(transition.run)).or_insert(transition.expect_seq);
             for write in &transition.heads {
                 claims.insert(Claim::Head(write.head.clone(), write.workflow.clone()), write.expect);
             }
@@ -249,11 +251,15 @@ impl Bundle {
     /// Refuses what no transaction could carry.
     pub(super) fn check(&self) -> Result<(), Error> {
         let limit = |what, got, max| if got > max { Err(Error::TooLarge { what, got, max }) } else { Ok(()) };
-        let runs = self.runs().len();
-        limit("the number of runs of a bundle", runs, BUNDLE_RUNS_MAX)?;
+        limit("the number of runs of a bundle", self.runs().len(), BUNDLE_RUNS_MAX)?;
         limit("the size of a bundle", self.bytes(), BUNDLE_BYTES_MAX)?;
-        // One transition a run: two of them would compare the same version.
-        limit("the number of transitions of one run in a bundle", self.transitions.len() + 1 - runs, 1)
+        let mut next = BTreeMap::new();
+        for Transition { run, expect_seq, .. } in &self.transitions {
+            if next.insert(run, expect_seq + 1).is_some_and(|next| next != *expect_seq) {
+                return Err(Error::Order(*run));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::crash::crashpoint;
 use crate::ids::{RunId, random_bytes};
 
 /// Committers on MySQL; SQLite has one writer.
-const COMMITTERS: usize = 4;
+pub(super) const COMMITTERS: usize = 4;
 /// Bundles that wait for a committer; whoever comes then waits to be taken.
 const QUEUE_MAX: usize = 1_024;
 /// Marks: two runs that share one wait for each other, which costs a little time and nothing else.
@@ -212,7 +212,9 @@ macro_rules! hands {
                     Err(error) => return refused(error),
                 };
                 let written = async {
-                    $dialect::q::begin(&mut conn).await?;
+                    if $dialect::WRITERS_BEGIN {
+                        $dialect::q::begin(&mut conn).await?;
+                    }
                     let seen = $dialect::q::guard::guard(&mut conn, &claims(batch)).await?;
                     if self.store.is_galera {
                         $dialect::q::guard::touch(&mut conn, &claims(batch)).await?;
@@ -284,7 +286,7 @@ hands!(sqlite, write_sqlite, read_back_sqlite);
 
 impl Hands {
     async fn write(&self, batch: &Batch) -> Outcome {
-        match &self.store.pool {
+        match &self.store.writers {
             Pool::MySql(pool) => self.write_mysql(pool, batch).await,
             Pool::Sqlite(pool) => self.write_sqlite(pool, batch).await,
         }

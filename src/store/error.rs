@@ -60,6 +60,9 @@ pub enum Error {
     /// The store was used before [`crate::store::Store::migrate`] had read its secrets.
     #[error("the store is not ready: run its migrations first")]
     NotReady,
+    /// Transitions of one run in a bundle, of which one does not follow the one before.
+    #[error("the transitions of run {0} do not follow one another")]
+    Order(crate::ids::RunId),
     /// More than a named limit allows.
     #[error("{what} is {got}, the limit is {max}")]
     TooLarge {

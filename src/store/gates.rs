@@ -40,6 +40,19 @@ pub struct TicketRow {
     pub granted_at: Timestamp,
 }
 
+/// A run that holds something, as the rule of a gate sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HolderRow {
+    /// The run.
+    pub run: RunId,
+    /// The repository.
+    pub repo: RepoId,
+    /// The source time of the run.
+    pub source_at: Timestamp,
+    /// It is quarantined.
+    pub is_broken: bool,
+}
+
 impl Store {
     /// Gates that somebody waits for.
     ///
@@ -66,12 +79,20 @@ impl Store {
         on!(self, gates::of_run(run))
     }
 
-    /// Takes a ticket of the whole service if the gate is still as it was read.
+    /// The runs that hold something, in any order; what is gone is absent.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take_ticket(&self, ticket: TicketRow, kind: GateKind, version: u64) -> Result<bool, Error> {
-        match on!(self, tx gates::take(&ticket, kind, column::signed(version))) {
+    pub async fn holders(&self, runs: Vec<RunId>) -> Result<Vec<HolderRow>, Error> {
+        on!(self, gates::holders(&runs))
+    }
+
+    /// Takes tickets of one gate of the whole service, all or none, if the gate is still as it was read.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_tickets(&self, tickets: Vec<TicketRow>, kind: GateKind, version: u64) -> Result<bool, Error> {
+        match on!(self, tx gates::take(&tickets, kind, column::signed(version))) {
             Err(error) if error.is_duplicate() => Ok(false),
             result => result,
         }

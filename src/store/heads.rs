@@ -64,6 +64,15 @@ pub struct PrHold {
     pub at: Timestamp,
 }
 
+/// When a head is due again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Then, or as soon as it is marked.
+    Unless(Timestamp),
+    /// Then, whatever is marked meanwhile: nothing can be written before.
+    NotBefore(Timestamp),
+}
+
 impl Store {
     /// Claims heads that are due, longest overdue first, for `lease`.
     ///
@@ -84,8 +93,8 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Ends a claim. `settled` names, of the dirty ones, are clean unless marked meanwhile. With `again_at` the head is
-    /// due then; without, it leaves the queue unless it was marked meanwhile. False: another has claimed it since.
+    /// Ends a claim. `settled` names, of the dirty ones, are clean unless marked meanwhile. A head that is not due again
+    /// leaves the queue unless it was marked meanwhile. False: another has claimed it since.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -94,9 +103,9 @@ impl Store {
         due: HeadDue,
         settled: Vec<(String, u64)>,
         at: Timestamp,
-        again_at: Option<Timestamp>,
+        again: Option<Again>,
     ) -> Result<bool, Error> {
-        on!(self, tx heads::settled(&due, &settled, at.0, again_at.map(|at| at.0)))
+        on!(self, tx heads::settled(&due, &settled, at.0, again))
     }
 
     /// Marks checks of heads that may look different, outside of any transition: a slow sweep, a button.

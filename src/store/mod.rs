@@ -51,8 +51,8 @@ pub use door::{
 pub use driver::{Door, Faults, NoFaults, Point};
 pub use effects::Effect;
 pub use error::Error;
-pub use gates::{TicketRow, WaitRow};
-pub use heads::{HeadDue, HeadKey, PrHold, SpeakerRow};
+pub use gates::{HolderRow, TicketRow, WaitRow};
+pub use heads::{Again, HeadDue, HeadKey, PrHold, SpeakerRow};
 pub use inbox::{Arrival, Arrived, Delivery, Lane, Mailbox, Parked};
 pub use installs::{Budget, InstallationRow, RepositoryRow};
 pub use open::{Store, StoreOptions};

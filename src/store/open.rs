@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::crypt::{Crypt, MasterKey};
+use super::driver::COMMITTERS;
 use super::replicas::Incarnation;
 use super::{Error, mysql};
 use crate::ids::random_bytes;
@@ -30,6 +31,12 @@ pub(super) const TRIES_MAX: u32 = 5;
 const RETRY_WAIT: Duration = Duration::from_millis(20);
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const ACQUIRE_WAIT: Duration = Duration::from_secs(10);
+/// A connection that was idle for so long is asked whether it still stands before it is used. One that was used a moment
+/// ago is not: that would double the round trips, and an operation that meets a broken one is repeated.
+const IDLE_TRUSTED: Duration = Duration::from_secs(1);
+/// Prepared statements of one connection. Three replicas with twenty connections each stay below what a server allows
+/// by default, 16,382.
+const STATEMENTS_MAX: usize = 256;
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -52,6 +59,8 @@ impl Default for StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     pub(super) pool: Pool,
+    /// The committers' connections. On MySQL they are in a transaction as soon as they say something.
+    pub(super) writers: Pool,
     /// The server is one of several that lock rows each for itself: what is compared has to be written, too.
     pub(super) is_galera: bool,
     pub(super) keys: Arc<[MasterKey]>,
@@ -80,25 +89,22 @@ impl Store {
     /// # Errors
     /// When the address is none of ours, the database does not answer, or another process serves from the same file.
     pub async fn open(url: &SecretString, options: StoreOptions) -> Result<Self, Error> {
-        let ((pool, is_galera), lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
-            Some("mysql" | "mariadb") => (open_mysql(url, &options).await?, None),
+        let (pool, writers, is_galera, lock) = match url.expose_secret().split_once(':').map(|(scheme, _)| scheme) {
+            Some("mysql" | "mariadb") => {
+                let (pool, writers, is_galera) = open_mysql(url, &options).await?;
+                (Pool::MySql(pool), Pool::MySql(writers), is_galera, None)
+            }
             Some("sqlite") => {
                 let (pool, lock) = open_sqlite(url, &options).await?;
-                ((Pool::Sqlite(pool), false), lock)
+                (Pool::Sqlite(pool.clone()), Pool::Sqlite(pool), false, lock)
             }
             Some("postgres" | "postgresql") => {
                 return Err(Error::Url("PostgreSQL is not supported: use MySQL, MariaDB or SQLite".to_owned()));
             }
             _ => return Err(Error::Url("no scheme that we know".to_owned())),
         };
-        Ok(Self {
-            pool,
-            is_galera,
-            keys: options.keys.into(),
-            crypt: Arc::default(),
-            me: None,
-            lock: lock.map(Arc::new),
-        })
+        let (keys, lock) = (options.keys.into(), lock.map(Arc::new));
+        Ok(Self { pool, writers, is_galera, keys, crypt: Arc::default(), me: None, lock })
     }
 
     /// The same store for one replica: what it claims bears its name, and is free as soon as it is off the list.
@@ -121,9 +127,11 @@ impl Store {
 
     /// Closes every connection, after the operations that are under way, and leaves an SQLite file to the next process.
     pub async fn close(&self) {
-        match &self.pool {
-            Pool::MySql(pool) => pool.close().await,
-            Pool::Sqlite(pool) => pool.close().await,
+        for pool in [&self.writers, &self.pool] {
+            match pool {
+                Pool::MySql(pool) => pool.close().await,
+                Pool::Sqlite(pool) => pool.close().await,
+            }
         }
         // Not when the last clone is gone: whoever is slow to let go of his shall not keep the next process out.
         if let Some(Err(error)) = self.lock.as_ref().map(|lock| lock.unlock()) {
@@ -141,18 +149,29 @@ impl Store {
     }
 }
 
-async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(Pool, bool), Error> {
+/// The pool, that of the committers, and whether the server belongs to a Galera cluster.
+async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySqlPool, MySqlPool, bool), Error> {
     let text = url.expose_secret().replacen("mariadb:", "mysql:", 1);
     let connect = MySqlConnectOptions::from_str(&text).map_err(|e| Error::Url(e.to_string()))?;
-    let pool = MySqlPoolOptions::new()
-        .max_connections(options.connections_max.max(2))
-        .acquire_timeout(ACQUIRE_WAIT)
-        .after_connect(|conn, _| Box::pin(mysql::session(conn)))
-        .connect_with(connect.clone());
+    let connect = connect.statement_cache_capacity(STATEMENTS_MAX);
+    let pool = |connections_max: u32| {
+        MySqlPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_WAIT)
+            .test_before_acquire(false)
+            .before_acquire(|conn, connection| {
+                Box::pin(async move { Ok(connection.idle_for < IDLE_TRUSTED || conn.ping().await.is_ok()) })
+            })
+    };
+    let writers = u32::try_from(COMMITTERS).unwrap_or(1);
+    let others = pool(options.connections_max.saturating_sub(writers).max(2));
+    let opening = others.after_connect(|conn, _| Box::pin(mysql::session(conn))).connect_with(connect.clone());
+    let writers =
+        pool(writers).after_connect(|conn, _| Box::pin(mysql::writer(conn))).connect_lazy_with(connect.clone());
     let opened = shield(async {
-        let pool: MySqlPool = pool.await?;
+        let pool = opening.await?;
         let is_galera = mysql::is_galera(&mut *pool.acquire().await?).await?;
-        Ok((Pool::MySql(pool), is_galera))
+        Ok((pool, writers, is_galera))
     })
     .await;
     match opened {
@@ -171,11 +190,13 @@ async fn open_sqlite(url: &SecretString, options: &StoreOptions) -> Result<(Sqli
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT)
+        .statement_cache_capacity(STATEMENTS_MAX)
         .foreign_keys(true);
     let lock = if options.serve { Some(lock_file(connect.get_filename())?) } else { None };
     let pool = SqlitePoolOptions::new()
         .max_connections(options.connections_max.clamp(2, 8))
         .acquire_timeout(ACQUIRE_WAIT)
+        .test_before_acquire(false)
         .connect_with(connect);
     Ok((shield(async { Ok(pool.await?) }).await?, lock))
 }

@@ -1,5 +1,7 @@
 //! From the bundles of a batch to rows: numbers, chains and seals are put on here, after the guard and before any write.
 
+use std::collections::BTreeMap;
+
 use super::Error;
 use super::committer::{Seen, Ticket};
 use super::crypt::{Crypt, DataKey, Place, Purpose};
@@ -18,6 +20,9 @@ pub(super) struct Rows<'a> {
     pub(super) consumed: Vec<&'a Consumed>,
     pub(super) beside: Vec<&'a Beside>,
 }
+
+/// The ends of journals, as the guard saw them and as this batch moves them on.
+type Tips = BTreeMap<RunId, ([u8; 16], Vec<u8>)>;
 
 pub(super) struct RunFull<'a> {
     pub(super) id: RunId,
@@ -95,9 +100,10 @@ impl<'a> Rows<'a> {
         bundles: impl Iterator<Item = (Ticket, &'b Bundle)>,
     ) -> Result<Self, Error> {
         let mut rows = Self::default();
+        let mut tips = seen.tips.clone();
         for (ticket, bundle) in bundles {
             for transition in &bundle.transitions {
-                rows.add(crypt, seen, ticket, transition)?;
+                rows.add(crypt, &mut tips, ticket, transition)?;
             }
             for (installation, write) in &bundle.beside.effects {
                 let body = crypt.seal_alone(super::effects::place(*installation, &write.id), &write.body)?;
@@ -109,16 +115,17 @@ impl<'a> Rows<'a> {
             rows.consumed.extend(&bundle.consumed);
         }
         rows.runs.sort_unstable_by_key(|row| row.id);
-        rows.events.sort_unstable_by_key(|row| row.id);
+        rows.events.sort_unstable_by_key(|row| (row.id, row.seq));
         rows.blobs.sort_unstable_by_key(|row| (row.id, row.mac));
         rows.effects.sort_unstable_by_key(|row| (row.installation, row.write.id));
-        rows.transitions.sort_unstable_by_key(|transition| transition.run);
+        rows.transitions.sort_unstable_by_key(|transition| (transition.run, transition.expect_seq));
         Ok(rows)
     }
 
-    fn add(&mut self, crypt: &Crypt, seen: &Seen, ticket: Ticket, transition: &'a Transition) -> Result<(), Error> {
+    fn add(&mut self, crypt: &Crypt, tips: &mut Tips, ticket: Ticket, transition: &'a Transition) -> Result<(), Error> {
         let id = transition.run;
-        let tip = seen.tips.get(&id);
+        let tip = tips.get(&id);
+        let is_new = tip.is_none();
         let (key, data_key) = match tip {
             None => crypt.new_key(key_place(&id)),
             Some((_, wrapped)) => (crypt.key(key_place(&id), wrapped)?, wrapped.clone()),
@@ -137,7 +144,10 @@ impl<'a> Rows<'a> {
         };
         row.chain = link(crypt, &tip.map_or([0; 16], |(chain, _)| *chain), &row);
         let (write, at, chain) = (&transition.row, event.at.0, row.chain);
-        self.runs.push(RunFull { id, is_new: tip.is_none(), seq, chain, data_key, at, write });
+        tips.insert(id, (chain, data_key.clone()));
+        // The row of a run is as the last of its transitions leaves it.
+        let is_new = self.runs.pop_if(|row| row.id == id).map_or(is_new, |before| before.is_new);
+        self.runs.push(RunFull { id, is_new, seq, chain, data_key, at, write });
         self.events.push(row);
         self.add_bodies(crypt, &key, transition)?;
         self.transitions.push(transition);

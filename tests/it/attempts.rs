@@ -1,8 +1,13 @@
 //! From a run to its end over the real loops: attempts that are sent, watched, stopped, tried again and taken over.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 use pointsman::engine::Event;
+use pointsman::engine::event::{AttemptResult, Verdict};
 use pointsman::engine::state::{Hold, HoldKind};
 use pointsman::ids::AttemptId;
+use pointsman::loops::runs::Act;
 use pointsman::report::StepReport;
 
 use super::fleet::{BEAT, Database, Fleet, until};
@@ -78,6 +83,37 @@ async fn a_cancelled_run_stops_every_process_of_its_steps() {
     fleet.ends(run, "cancelled").await;
     assert_eq!(processes("sleep 86371"), 0);
     assert_eq!(replica.steps(run).await, "forever cancelled, after cancelled");
+    replica.stops().await;
+}
+
+/// Four ends that come at once are one transaction; that of the last of them frees a step, and nothing follows it there.
+#[tokio::test]
+async fn steps_that_end_together_share_a_transaction() {
+    let (stub, url) = Stub::start(Script::Works).await;
+    let mut fleet = Fleet::on(Database::Sqlite).await;
+    fleet.agent("aider", url, 5);
+    let replica = fleet.replica().await;
+    let step = |id: &str| format!("  - {{ id: {id}, agent: aider }}\n");
+    let text = format!(
+        "steps:\n{}  - {{ id: last, needs: [a, b, c, d], run: 'true' }}",
+        ["a", "b", "c", "d"].map(step).concat()
+    );
+    let run = fleet.run(&replica, &text, &[]).await;
+    until("all at work", async || (stub.tasks() == (4, 4)).then_some(())).await;
+    let end = |id: &str| {
+        let result = AttemptResult::Done { verdict: Verdict::Success, outputs: None, message: None };
+        let event = Event::AttemptEnded { step: id.parse().unwrap(), number: 1, result, cost_micros: 0 };
+        replica.runs.note(Act::new(run, event))
+    };
+    // The second a comes late: it is told so, and stands in nobody's way.
+    let said = join_all(["a", "b", "a", "c", "d"].map(end)).await;
+    let taken: Vec<bool> = said.into_iter().map(|said| said.unwrap().unwrap().is_ok()).collect();
+    assert_eq!(taken, [true, true, false, true, true]);
+    fleet.ends(run, "success").await;
+    let transactions = fleet.transactions(run).await;
+    let ends: BTreeSet<_> = transactions.iter().filter(|(kind, _)| kind == "attempt_ended").map(|(_, id)| id).collect();
+    assert_eq!(ends.len(), 2, "{transactions:?}");
+    assert_eq!(replica.steps(run).await, "a success, b success, c success, d success, last success");
     replica.stops().await;
 }
 

@@ -172,6 +172,13 @@ impl Fleet {
         self.store.events(run, 0, 500).await.unwrap().into_iter().map(|event| event.kind).collect()
     }
 
+    /// The journal of a run on SQLite: each event, and the transaction in which it landed.
+    pub async fn transactions(&self, run: RunId) -> Vec<(String, Vec<u8>)> {
+        let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+        let rows = sqlx::query_as("SELECT kind, transition_id FROM run_event WHERE run = ? ORDER BY seq");
+        rows.bind(run.bytes().to_vec()).fetch_all(&mut conn).await.unwrap()
+    }
+
     /// Nothing is left of a run that ended: no attempt, no place in a line, no ticket.
     pub async fn is_clean(&self) {
         until("an empty desk", async || {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use pointsman::engine::state::GateKind;
+use pointsman::engine::Event;
+use pointsman::engine::state::{GateKind, Hold, HoldKind};
 
 use super::fleet::{Database, Fleet, until};
 use super::stub::{Script, Stub};
@@ -47,6 +48,35 @@ async fn an_agent_never_has_more_than_its_slots_over_two_replicas_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_never_has_more_than_its_slots_over_two_replicas_on_mysql() {
     never_more_than_its_slots(Database::Mysql).await;
+}
+
+/// Each waits for the two others, so that one after the other would never end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_without_a_limit_starts_at_once_all_that_was_held() {
+    let fleet = Fleet::on(Database::Sqlite).await;
+    let replica = fleet.replica().await;
+    let file = |name: &str| fleet.path(name);
+    let meet = |own: &str, others: [&str; 2]| {
+        let there = others.map(|other| format!("[ -e {} ]", file(other))).join(" && ");
+        format!("touch {}; until {there}; do sleep 0.05; done", file(own))
+    };
+    let text = format!(
+        "steps:\n  - {{ id: first, run: 'until [ -e {} ]; do sleep 0.05; done' }}\n  - {{ id: a, needs: [first], run: '{}' }}\n  - {{ id: b, needs: [first], run: '{}' }}\n  - {{ id: c, needs: [first], run: '{}' }}",
+        file("go"),
+        meet("a", ["b", "c"]),
+        meet("b", ["a", "c"]),
+        meet("c", ["a", "b"]),
+    );
+    let run = fleet.run(&replica, &text, &[]).await;
+    let (kind, why) = (HoldKind::Pause, "wait".to_owned());
+    replica.tell(run, Event::Held(Hold { kind, by: None, why, since: replica.clock.now() })).await;
+    std::fs::write(file("go"), "").unwrap();
+    until("the first to end", async || (fleet.store.attempts(run).await.unwrap().len() == 3).then_some(())).await;
+    assert!(fleet.store.attempts(run).await.unwrap().iter().all(|row| row.held && row.owner.is_none()));
+    replica.tell(run, Event::Released { kind, by: None }).await;
+    fleet.ends(run, "success").await;
+    fleet.is_clean().await;
+    replica.stops().await;
 }
 
 async fn the_newest_takes_the_place(database: Database) {
@@ -150,7 +180,7 @@ async fn a_ticket_that_nobody_holds_is_swept_up_after_a_lease() {
         let gate = GateId { scope: InstallationId(0), name: name.to_owned() };
         let granted_at = fleet.store.now().await.unwrap().minus(Duration::from_secs(5));
         let ticket = TicketRow { gate, holder, run, granted_at };
-        assert!(fleet.store.take_ticket(ticket, GateKind::Slot, 0).await.unwrap());
+        assert!(fleet.store.take_tickets(vec![ticket], GateKind::Slot, 0).await.unwrap());
     }
     fleet.is_clean().await;
     replica.stops().await;

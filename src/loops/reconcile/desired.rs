@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::Reconcile;
 use super::body::{body, fingerprint, word};
-use crate::engine::state::Birth;
+use super::{QUEUED_PAUSE, Reconcile};
+use crate::engine::state::{Birth, RunPhase};
 use crate::engine::{RunState, RunView};
 use crate::github::CheckBody;
 use crate::ids::{AttemptId, RunId, StepKey, WorkflowId};
@@ -17,6 +17,7 @@ use crate::report::{
     self, CONFIG_CHECK, Check, Conclusion, Notes, Reason, Status, StepReport, Write, diff, reason_check, run_check,
 };
 use crate::store::{CheckRow, HeadDue, HeadKey, Speaker, SpeakerRow};
+use crate::time::Timestamp;
 
 /// What one name should show, ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,12 +26,14 @@ pub(super) struct Desired {
     /// What GitHub is sent, without our name for it.
     pub(super) body: CheckBody,
     pub(super) fingerprint: [u8; 32],
+    /// Not worth a first write before: it may well look different by then.
+    pub(super) not_before: Option<Timestamp>,
 }
 
 impl Desired {
     fn new(check: Check, head: &HeadKey, details_url: Option<String>) -> anyhow::Result<Self> {
         let body = body(&check, head, details_url);
-        Ok(Self { fingerprint: fingerprint(&body)?, check, body })
+        Ok(Self { fingerprint: fingerprint(&body)?, check, body, not_before: None })
     }
 
     /// What to write, given the newest check run of that name.
@@ -91,12 +94,13 @@ impl Reconcile {
         match &row.speaker {
             Speaker::Run(run) => {
                 let url = page(&self.store, self.public_url.as_ref(), *run)?;
-                let checks = match self.of_run(*run, names).await {
-                    Ok(checks) => checks,
-                    Err(error) if error.is::<Broken>() => self.of_broken(&row.workflow, *run).await?,
+                let (checks, not_before) = match self.of_run(*run, names).await {
+                    Ok(shown) => shown,
+                    Err(error) if error.is::<Broken>() => (self.of_broken(&row.workflow, *run).await?, None),
                     Err(error) => return Err(error),
                 };
-                checks.into_iter().map(|check| Desired::new(check, head, url.clone())).collect()
+                let ready = |check| Ok(Desired { not_before, ..Desired::new(check, head, url.clone())? });
+                checks.into_iter().map(ready).collect()
             }
             Speaker::Reason(text) => {
                 let reason: Reason = serde_json::from_str(text)
@@ -112,8 +116,8 @@ impl Reconcile {
         Ok(if over { Vec::new() } else { vec![left_alone(workflow, run)] })
     }
 
-    /// The checks of a run; of these names, or of all that it shows.
-    async fn of_run(&self, run: RunId, names: Option<Vec<String>>) -> anyhow::Result<Vec<Check>> {
+    /// The checks of a run, of these names or of all that it shows; and before when they are not worth a first write.
+    async fn of_run(&self, run: RunId, names: Option<Vec<String>>) -> anyhow::Result<(Vec<Check>, Option<Timestamp>)> {
         let at = self.clock.now();
         let look = |state: &RunState| {
             let names = names.unwrap_or_else(|| report::names(&RunView::new(state, at)));
@@ -131,7 +135,10 @@ impl Reconcile {
         // A report of another attempt than the last is not shown, so it does no harm if the run has moved meanwhile.
         let make = |state: &RunState| {
             let (view, notes) = (RunView::new(state, at), notes(state.birth.as_ref(), self.runs_max));
-            shown.iter().filter_map(|(name, report)| run_check(&view, name, report.as_ref(), &notes)).collect()
+            let checks = shown.iter().filter_map(|(name, report)| run_check(&view, name, report.as_ref(), &notes));
+            // Just born, and nobody has looked at it but its gates.
+            let is_new = state.seq == 1 && state.phase == RunPhase::Asking && !state.is_held();
+            (checks.collect(), is_new.then(|| state.at.plus(QUEUED_PAUSE)))
         };
         Ok(self.runs.read(run, make).await?.unwrap_or_default())
     }

@@ -45,8 +45,8 @@ statements! {
             " ON DUPLICATE KEY UPDATE version = VALUES(version), run = VALUES(run), reason = VALUES(reason), class = VALUES(class), source_at = VALUES(source_at)",
             " ON CONFLICT DO UPDATE SET version = excluded.version, run = excluded.run, reason = excluded.reason, class = excluded.class, source_at = excluded.source_at");
         HEAD = sizes!("INSERT INTO head (installation, repo, sha, due_at, epoch, marks, seen_at) VALUES ", "(?, ?, ?, ?, 0, 1, ?)", ", ",
-            " ON DUPLICATE KEY UPDATE marks = marks + 1, due_at = COALESCE(due_at, VALUES(due_at)), seen_at = VALUES(seen_at)",
-            " ON CONFLICT DO UPDATE SET marks = marks + 1, due_at = COALESCE(due_at, excluded.due_at), seen_at = excluded.seen_at");
+            " ON DUPLICATE KEY UPDATE marks = marks + 1, due_at = CASE WHEN due_at > VALUES(due_at) AND owner IS NULL THEN VALUES(due_at) ELSE COALESCE(due_at, VALUES(due_at)) END, seen_at = VALUES(seen_at)",
+            " ON CONFLICT DO UPDATE SET marks = marks + 1, due_at = CASE WHEN due_at > excluded.due_at AND owner IS NULL THEN excluded.due_at ELSE COALESCE(due_at, excluded.due_at) END, seen_at = excluded.seen_at");
         DIRTY = sizes!("INSERT INTO check_dirty (installation, repo, sha, name, marks) VALUES ", "(?, ?, ?, ?, 1)", ", ", " ON DUPLICATE KEY UPDATE marks = marks + 1", " ON CONFLICT DO UPDATE SET marks = marks + 1");
         KEY = sizes!("INSERT INTO consumed_key (installation, name, at) VALUES ", "(?, ?, ?)", ", ");
     }

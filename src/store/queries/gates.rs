@@ -2,11 +2,11 @@
 
 use sqlx::Row as _;
 
-use super::{Conn, Error, Query, Row, all, first, run as execute};
+use super::{Conn, Error, Query, Row, all, first, read_each, run as execute, write_each};
 use crate::ids::{InstallationId, RepoId, RunId};
 use crate::store::column;
 use crate::store::door::{GateId, GateKind};
-use crate::store::gates::{TicketRow, WaitRow};
+use crate::store::gates::{HolderRow, TicketRow, WaitRow};
 use crate::time::Timestamp;
 
 statements! {
@@ -18,10 +18,13 @@ statements! {
     OF_RUN = "SELECT installation, run, holder, repo, priority, asked_at, source_at, scope, gate FROM gate_wait WHERE installation = ? AND run = ?";
     RAISE = "UPDATE gate SET version = version + 1 WHERE installation = ? AND name = ? AND version = ?";
     FIRST = "INSERT INTO gate (installation, name, version) VALUES (?, ?, 1)";
-    TAKE = "INSERT INTO gate_ticket (scope, gate, holder, kind, installation, run, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
     DROP_TICKET = "DELETE FROM gate_ticket WHERE scope = ? AND gate = ? AND holder = ? AND granted_at = ?";
     STAMP = "UPDATE gate_ticket SET granted_at = ? WHERE scope = ? AND gate = ? AND holder = ? AND granted_at = ?";
     OLD = "SELECT scope, gate, holder, installation, run, granted_at FROM gate_ticket WHERE scope = ? AND granted_at < ? ORDER BY granted_at LIMIT ?";
+    @sized {
+        TAKE = sizes!("INSERT INTO gate_ticket (scope, gate, holder, kind, installation, run, granted_at) VALUES ", "(?, ?, ?, ?, ?, ?, ?)", ", ");
+        HOLDERS = sizes!("SELECT installation, id, repo, source_at, broken IS NOT NULL FROM run WHERE ", "(installation = ? AND id = ?)", " OR ");
+    }
 }
 
 fn key<'q>(query: Query<'q>, gate: &'q GateId) -> Query<'q> {
@@ -79,23 +82,41 @@ pub(in crate::store) async fn of_run(conn: &mut Conn, run: RunId) -> Result<Vec<
     all(conn, sql!(OF_RUN, run.installation.0, run.bytes().to_vec())).await?.iter().map(read).collect()
 }
 
-/// Raises the version as it was read, then takes the ticket.
+/// The runs that hold something; what is gone is absent.
+pub(in crate::store) async fn holders(conn: &mut Conn, runs: &[RunId]) -> Result<Vec<HolderRow>, Error> {
+    let read = |row: &Row| {
+        Ok(HolderRow {
+            run: column::run(row.try_get(0)?, row.try_get(1)?)?,
+            repo: RepoId(row.try_get(2)?),
+            source_at: Timestamp(row.try_get(3)?),
+            is_broken: row.try_get::<i64, _>(4)? != 0,
+        })
+    };
+    let rows = read_each(conn, &HOLDERS, runs, |q, run| q.bind(run.installation.0).bind(run.bytes().to_vec())).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Raises the version of a gate as it was read, then takes tickets there.
 pub(in crate::store) async fn take(
     conn: &mut Conn,
-    ticket: &TicketRow,
+    tickets: &[TicketRow],
     kind: GateKind,
     version: i64,
 ) -> Result<bool, Error> {
+    let Some(TicketRow { gate, .. }) = tickets.first() else { return Ok(true) };
     let raised = match version {
-        0 => execute(conn, key(sql!(FIRST), &ticket.gate)).await?,
-        _ => execute(conn, key(sql!(RAISE), &ticket.gate).bind(version)).await?,
+        0 => execute(conn, key(sql!(FIRST), gate)).await?,
+        _ => execute(conn, key(sql!(RAISE), gate).bind(version)).await?,
     };
     if raised == 0 {
         return Ok(false);
     }
-    let sql = key(sql!(TAKE), &ticket.gate).bind(&ticket.holder).bind(kind.as_str());
-    let sql = sql.bind(ticket.run.installation.0).bind(ticket.run.bytes().to_vec()).bind(ticket.granted_at.0);
-    execute(conn, sql).await?;
+    let rows: Vec<_> = tickets.iter().map(|ticket| (ticket, kind)).collect();
+    write_each(conn, &TAKE, &rows, |query, (ticket, kind)| {
+        let sql = key(query, &ticket.gate).bind(&ticket.holder).bind(kind.as_str());
+        sql.bind(ticket.run.installation.0).bind(ticket.run.bytes().to_vec()).bind(ticket.granted_at.0)
+    })
+    .await?;
     Ok(true)
 }
 

@@ -6,7 +6,7 @@ use super::{Conn, Error, Query, Row, all, first, run as execute, write_each};
 use crate::ids::{InstallationId, RepoId, RunId};
 use crate::store::column;
 use crate::store::door::{DirtyCheck, Speaker};
-use crate::store::heads::{HeadDue, HeadKey, PrHold, SpeakerRow};
+use crate::store::heads::{Again, HeadDue, HeadKey, PrHold, SpeakerRow};
 use crate::store::replicas::Incarnation;
 use crate::time::Timestamp;
 
@@ -14,7 +14,7 @@ statements! {
     DUE = "SELECT installation, repo, sha, epoch, marks FROM head WHERE due_at <= ? ORDER BY due_at LIMIT ?";
     CLAIM = "UPDATE head SET epoch = epoch + 1, due_at = ?, owner = ? WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ? AND due_at IS NOT NULL";
     DIRTY = "SELECT name, marks FROM check_dirty WHERE installation = ? AND repo = ? AND sha = ? ORDER BY name";
-    LEAVE = "UPDATE head SET due_at = CASE WHEN marks = ? THEN ? ELSE ? END WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ?";
+    LEAVE = "UPDATE head SET due_at = CASE WHEN marks = ? THEN ? ELSE ? END, owner = CASE WHEN ? = 1 THEN owner END WHERE installation = ? AND repo = ? AND sha = ? AND epoch = ?";
     CLEAN = "DELETE FROM check_dirty WHERE installation = ? AND repo = ? AND sha = ? AND name = ? AND marks = ?";
     SPEAKERS = "SELECT installation, workflow, version, run, reason, class, source_at FROM head_workflow WHERE installation = ? AND repo = ? AND sha = ? ORDER BY workflow";
     HOLDS = "SELECT workflow, version, held, actor, why, at FROM pr_hold WHERE installation = ? AND repo = ? AND number = ? ORDER BY workflow";
@@ -61,9 +61,15 @@ pub(in crate::store) async fn settled(
     due: &HeadDue,
     settled: &[(String, u64)],
     at: i64,
-    again_at: Option<i64>,
+    again: Option<Again>,
 ) -> Result<bool, Error> {
-    let leave = sql!(LEAVE, column::signed(due.marks), again_at, again_at.unwrap_or(at));
+    // An owner keeps later marks from hastening it.
+    let (unmarked, marked, keep) = match again {
+        None => (None, at, 0),
+        Some(Again::Unless(until)) => (Some(until.0), at, 0),
+        Some(Again::NotBefore(until)) => (Some(until.0), until.0, 1_i64),
+    };
+    let leave = sql!(LEAVE, column::signed(due.marks), unmarked, marked, keep);
     if execute(conn, key(leave, &due.head).bind(column::signed(due.epoch))).await? == 0 {
         return Ok(false);
     }

@@ -1,7 +1,8 @@
 //! Every statement, compiled once for each dialect: `super` is [`mysql`](crate::store) or `sqlite`.
 //!
 //! *Invariant:* a statement is a constant; a test prepares each of them on both databases.
-//! *Invariant:* lists go in sizes of 1, 8 and 64, so that the number of prepared statements is bounded.
+//! *Invariant:* lists go in powers of two up to 64, so that the number of prepared statements is bounded, and most lists
+//! are one statement or two.
 
 use super::{BEGIN_WRITE, Db, IS_MYSQL};
 use crate::store::Error;
@@ -15,9 +16,9 @@ const fn pick(mysql: &'static str, sqlite: &'static str) -> &'static str {
     if IS_MYSQL { mysql } else { sqlite }
 }
 
-/// A statement over lists of 64, 8 and 1 rows.
-type Sizes = [&'static str; 3];
-const SIZES: [usize; 3] = [64, 8, 1];
+/// A statement over lists of so many rows.
+type Sizes = [&'static str; SIZES.len()];
+const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Declares statements, and for the tests the list of them.
 macro_rules! statements {
@@ -32,46 +33,44 @@ macro_rules! statements {
     };
 }
 
-/// A literal 64, 8 or 1 times, with a separator between.
+/// A literal so many times, with a separator between.
 macro_rules! repeat {
     (1, $x:literal, $sep:literal) => {
         $x
     };
+    (2, $x:literal, $sep:literal) => {
+        concat!($x, $sep, $x)
+    };
+    (4, $x:literal, $sep:literal) => {
+        concat!(repeat!(2, $x, $sep), $sep, repeat!(2, $x, $sep))
+    };
     (8, $x:literal, $sep:literal) => {
-        concat!($x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x, $sep, $x)
+        concat!(repeat!(4, $x, $sep), $sep, repeat!(4, $x, $sep))
+    };
+    (16, $x:literal, $sep:literal) => {
+        concat!(repeat!(8, $x, $sep), $sep, repeat!(8, $x, $sep))
+    };
+    (32, $x:literal, $sep:literal) => {
+        concat!(repeat!(16, $x, $sep), $sep, repeat!(16, $x, $sep))
     };
     (64, $x:literal, $sep:literal) => {
-        concat!(
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep),
-            $sep,
-            repeat!(8, $x, $sep)
-        )
+        concat!(repeat!(32, $x, $sep), $sep, repeat!(32, $x, $sep))
     };
 }
 
-/// `head row sep row … tail` in the three sizes; the tail may differ by dialect.
+/// `head row sep row … tail` in every size; the tail may differ by dialect.
 macro_rules! sizes {
     ($head:literal, $row:literal, $sep:literal) => {
         sizes!($head, $row, $sep, "", "")
     };
     ($head:literal, $row:literal, $sep:literal, $my:literal, $lite:literal) => {
-        [
-            super::pick(concat!($head, repeat!(64, $row, $sep), $my), concat!($head, repeat!(64, $row, $sep), $lite)),
-            super::pick(concat!($head, repeat!(8, $row, $sep), $my), concat!($head, repeat!(8, $row, $sep), $lite)),
-            super::pick(concat!($head, $row, $my), concat!($head, $row, $lite)),
-        ]
+        sizes!(@each $head, $row, $sep, $my, $lite; 64, 32, 16, 8, 4, 2, 1)
+    };
+    (@each $head:literal, $row:literal, $sep:literal, $my:literal, $lite:literal; $($size:tt),*) => {
+        [$(super::pick(
+            concat!($head, repeat!($size, $row, $sep), $my),
+            concat!($head, repeat!($size, $row, $sep), $lite),
+        )),*]
     };
 }
 
@@ -187,11 +186,8 @@ async fn change_each<T: Sync>(conn: &mut Conn, sizes: &Sizes, keys: &[T], bind: 
 }
 
 fn padded<'q, T>(sizes: &Sizes, keys: &'q [T], bind: Bind<T>) -> Query<'q> {
-    let (sql, size) = match keys.len() {
-        0 | 1 => (sizes[2], SIZES[2]),
-        2..=8 => (sizes[1], SIZES[1]),
-        _ => (sizes[0], SIZES[0]),
-    };
+    let fits = sizes.iter().zip(SIZES).rev().find(|(_, size)| *size >= keys.len());
+    let (sql, size) = fits.unwrap_or((&sizes[0], SIZES[0]));
     let padding = keys.last().into_iter().cycle();
-    keys.iter().chain(padding).take(size).fold(sqlx::query(sql), bind)
+    keys.iter().chain(padding).take(size).fold(sqlx::query(*sql), bind)
 }

@@ -15,6 +15,7 @@ super::on_each!(
     many_at_once_share_commits,
     a_loser_is_named_and_leaves_nothing,
     a_bundle_lands_whole_or_not_at_all,
+    transitions_of_one_run_follow_one_another,
     an_unanswered_commit_is_looked_up,
     a_cause_is_used_up_once,
     a_bad_neighbour_harms_nobody,
@@ -75,8 +76,28 @@ async fn a_bundle_lands_whole_or_not_at_all(world: World) {
         (0..201).map(|n| step(crate::ids::RunId { installation: INSTALLATION, uuid: uuid::Uuid::from_u128(n) }, 0));
     let refused = door.commit(bundle(runs.collect())).await;
     assert!(matches!(refused, Err(Error::TooLarge { max: 200, .. })), "{refused:?}");
-    let twice = door.commit(bundle(vec![step(run_id(1), 1), step(run_id(1), 2)])).await;
-    assert!(matches!(twice, Err(Error::TooLarge { .. })), "{twice:?}");
+}
+
+async fn transitions_of_one_run_follow_one_another(world: World) {
+    let door = world.door();
+    let (mut first, mut last) = (step(run_id(1), 0), step(run_id(1), 2));
+    (first.row.phase, last.row.phase) = ("asking", "success");
+    let all = bundle(vec![first, step(run_id(1), 1), last, step(run_id(2), 0)]);
+    assert_eq!(door.commit(all).await.unwrap(), Verdict::Committed);
+    assert_eq!(world.store.verify_run(run_id(1)).await.unwrap(), 3);
+    assert_eq!(world.store.verify_run(run_id(2)).await.unwrap(), 1);
+    let row = world.store.run(run_id(1)).await.unwrap().unwrap();
+    assert_eq!((row.seq, row.phase.as_str()), (3, "success"));
+    // The first of them is compared: all follow it, or none.
+    let stale = bundle(vec![step(run_id(1), 2), step(run_id(1), 3)]);
+    assert_eq!(door.commit(stale).await.unwrap(), Verdict::Lost(vec![Claim::Run(run_id(1))]));
+    let more = bundle(vec![step(run_id(1), 3), step(run_id(1), 4)]);
+    assert_eq!(door.commit(more).await.unwrap(), Verdict::Committed);
+    assert_eq!(world.store.verify_run(run_id(1)).await.unwrap(), 5);
+    for gap in [vec![5, 7], vec![5, 5], vec![6, 5]] {
+        let gap = gap.into_iter().map(|seq| step(run_id(1), seq)).collect();
+        assert!(matches!(door.commit(bundle(gap)).await, Err(Error::Order(run)) if run == run_id(1)));
+    }
 }
 
 async fn an_unanswered_commit_is_looked_up(world: World) {

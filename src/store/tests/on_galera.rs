@@ -61,7 +61,7 @@ async fn loses_on_a_node_that_lags(cause: Consumed, lost: Claim) {
     // A pause that was lifted again.
     let lifted = Bundle { holds: vec![hold(0, false)], ..bundle(Vec::new()) };
     assert_eq!(door.commit(lifted).await.unwrap(), Verdict::Committed);
-    assert!(world.store.take_ticket(ticket(), GateKind::Slot, 0).await.unwrap());
+    assert!(world.store.take_tickets(vec![ticket()], GateKind::Slot, 0).await.unwrap());
 
     let other = world.another(&[]).await;
     other.migrate().await.unwrap();

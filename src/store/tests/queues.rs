@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{INSTALLATION, REPO, World, arrival, head, run_id, step};
 use crate::store::inbox::TRIES_MAX;
 use crate::store::{
-    Arrived, Budget, Bundle, CheckRow, Claim, Consumed, DirtyCheck, EffectWrite, GateId, GateKind, Incarnation,
+    Again, Arrived, Budget, Bundle, CheckRow, Claim, Consumed, DirtyCheck, EffectWrite, GateId, GateKind, Incarnation,
     InstallationRow, Mailbox, TicketRow, Verdict,
 };
 use crate::time::{Clock, Timestamp};
@@ -149,6 +149,25 @@ async fn heads_effects_and_checks_are_claimed_once(world: World) {
     assert!(store.head_settled(due.clone(), due.dirty.clone(), NOW, None).await.unwrap());
     assert_eq!(store.oldest_head().await.unwrap(), None);
 
+    // What is only early is due as soon as it is marked; what cannot be written is not.
+    let (later, acting) = (NOW.plus(LEASE), store.clone().acting_as(me));
+    for (again, then) in [(Again::Unless(later), NOW), (Again::NotBefore(later), later)] {
+        store.mark_dirty(dirty("ci"), NOW).await.unwrap();
+        let due = acting.claim_heads(NOW, LEASE, 5).await.unwrap().remove(0);
+        assert!(store.head_settled(due.clone(), Vec::new(), NOW, Some(again)).await.unwrap());
+        assert_eq!(store.oldest_head().await.unwrap(), Some(later));
+        store.mark_dirty(dirty("ci"), NOW).await.unwrap();
+        assert_eq!(store.oldest_head().await.unwrap(), Some(then), "{again:?}");
+        // Marked while it is claimed: it stays with whoever claimed it.
+        let due = acting.claim_heads(then, LEASE, 5).await.unwrap().remove(0);
+        store.mark_dirty(dirty("ci"), NOW).await.unwrap();
+        assert!(acting.claim_heads(then, LEASE, 5).await.unwrap().is_empty());
+        let settled = vec![("ci".to_owned(), due.dirty[0].1 + 1)];
+        let due = crate::store::HeadDue { marks: due.marks + 1, ..due };
+        assert!(store.head_settled(due, settled, NOW, None).await.unwrap());
+        assert_eq!(store.oldest_head().await.unwrap(), None);
+    }
+
     let sending = |version| CheckRow {
         name: "ci".to_owned(),
         generation: 1,
@@ -229,12 +248,17 @@ async fn global_tickets_and_budgets_have_one_taker(world: World) {
         |holder: &str| TicketRow { gate: gate.clone(), holder: holder.to_owned(), run: run_id(1), granted_at: NOW };
     for version in 0..3 {
         let (a, b) = tokio::join!(
-            store.take_ticket(ticket(&format!("a{version}")), GateKind::Slot, version),
-            store.take_ticket(ticket(&format!("b{version}")), GateKind::Slot, version),
+            store.take_tickets(vec![ticket(&format!("a{version}"))], GateKind::Slot, version),
+            store.take_tickets(vec![ticket(&format!("b{version}"))], GateKind::Slot, version),
         );
         assert!(a.unwrap() ^ b.unwrap());
     }
-    assert_eq!(store.old_tickets(gate.scope, Timestamp(NOW.0 + 1)).await.unwrap().len(), 3);
+    let (old, new) = (vec![ticket("c"), ticket("d"), ticket("e")], vec![ticket("f"), ticket("c")]);
+    assert!(store.take_tickets(old, GateKind::Slot, 3).await.unwrap());
+    // All or none: one of them has a taker, and the gate stays as it was.
+    assert!(!store.take_tickets(new, GateKind::Slot, 4).await.unwrap());
+    assert_eq!(store.gate(gate.clone(), 1).await.unwrap().0, 4);
+    assert_eq!(store.old_tickets(gate.scope, Timestamp(NOW.0 + 1)).await.unwrap().len(), 6);
     let row = InstallationRow { id: INSTALLATION, account: "octo".to_owned(), suspended_at: None, removed_at: None };
     store.put_installation(row.clone()).await.unwrap();
     let (me, other) = (Incarnation([1; 16]), Incarnation([2; 16]));
@@ -264,7 +288,7 @@ async fn a_ticket_counts_only_as_it_was_taken(world: World) {
     let (store, door) = (&world.store, world.door());
     let gate = GateId { scope: crate::ids::InstallationId(0), name: "slot:shell".to_owned() };
     let taken = TicketRow { gate: gate.clone(), holder: "a".to_owned(), run: run_id(1), granted_at: NOW };
-    assert!(store.take_ticket(taken.clone(), GateKind::Slot, 0).await.unwrap());
+    assert!(store.take_tickets(vec![taken.clone()], GateKind::Slot, 0).await.unwrap());
     let claim = |seq: u64, ticket: &TicketRow| {
         let TicketRow { gate, holder, granted_at: stamp, .. } = ticket.clone();
         let consumed = vec![Consumed::Ticket { gate, holder, stamp }];
