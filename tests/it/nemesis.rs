@@ -19,6 +19,7 @@ mod replica;
 mod size;
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use judge::{Case, Verdict};
@@ -52,7 +53,7 @@ async fn they_keep_their_promises() {
     let mut verdicts = Case::open(&world).await.judge(took).await;
     verdicts.extend(serves_afterwards(&world).await);
     verdicts.push(refuses_newer(&world).await);
-    table(&verdicts);
+    println!("{}", table(&verdicts));
     let mut wrong: Vec<String> = verdicts.into_iter().flat_map(|verdict| verdict.wrong).collect();
     wrong.extend(quiet.err());
     if !wrong.is_empty() {
@@ -67,24 +68,62 @@ async fn they_keep_their_promises() {
 /// Everybody resumes what was paused; then nothing is left to do, or it is told what is.
 async fn calm(world: &World) -> Result<(), String> {
     let settled = async {
+        world.notes.looks.wait().await;
         world.post.idle().await;
-        let mut paused: Vec<u64> = world.notes.said.lock().unwrap().iter().map(|(pull, _)| *pull).collect();
-        paused.sort_unstable();
-        paused.dedup();
+        let said = world.notes.said.lock().unwrap().clone();
+        let paused: BTreeSet<u64> = said.iter().filter(|(_, verb)| *verb == "/pause").map(|(pull, _)| *pull).collect();
         for pull in paused {
             load::says(world, pull, "/resume").await;
         }
-        // The playground's courier may still be on its way with the last of them.
-        world.github.deliveries_settled().await;
-        world.post.idle().await;
-        while !left(world).await.is_ok_and(|left| left.is_empty()) {
+        while !is_quiet(world).await {
             tokio::time::sleep(LOOK).await;
         }
     };
     match tokio::time::timeout(QUIET_WITHIN, settled).await {
         Ok(()) => Ok(()),
-        Err(_) => Err(format!("never quiet: {:?}", left(world).await)),
+        Err(_) => Err(format!("never quiet: {:?}\n{}", left(world).await, rows(world).await)),
     }
+}
+
+/// Nothing is left to do; and still nothing when all that GitHub had to say of the last of it has arrived.
+async fn is_quiet(world: &World) -> bool {
+    let nothing = async || left(world).await.is_ok_and(|left| left.is_empty());
+    if !nothing().await {
+        return false;
+    }
+    world.github.deliveries_settled().await;
+    world.post.idle().await;
+    nothing().await
+}
+
+/// The rows that somebody should have looked at.
+async fn rows(world: &World) -> String {
+    let mut told = String::new();
+    for sql in [
+        "SELECT 'now', CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+        "SELECT 'inbox', HEX(id), guid, event, action, repo, lane, received_at, tries, outcome FROM inbox WHERE pending = 1",
+        "SELECT 'lane', repo, lane, due_at, HEX(owner), epoch, arrivals FROM lane",
+        "SELECT 'replica', HEX(incarnation), name, started_at, beat_at FROM replica",
+        "SELECT 'installation', id, HEX(writer), writer_until FROM installation",
+        "SELECT 'run', HEX(id), phase, pull, wake_at, broken FROM run WHERE live IS NOT NULL",
+        "SELECT 'attempt', HEX(run), step, number, state, epoch, HEX(owner), due_at, held, stop, task FROM attempt",
+        "SELECT 'head', sha, due_at, HEX(owner), epoch, marks FROM head WHERE due_at IS NOT NULL",
+        "SELECT 'effect', kind, name, due_at, HEX(owner), tries, outcome FROM effect WHERE due_at IS NOT NULL",
+        "SELECT 'wait', gate, holder, asked_at FROM gate_wait",
+        "SELECT 'ticket', gate, holder, granted_at FROM gate_ticket",
+    ] {
+        // One text for each row, whatever its columns are.
+        let (columns, rest) =
+            sql.strip_prefix("SELECT ").and_then(|sql| sql.split_once(" FROM ")).unwrap_or((&sql[7..], ""));
+        let from = if rest.is_empty() { String::new() } else { format!(" FROM {rest}") };
+        let columns = columns.split(", ").map(|column| format!("IFNULL({column}, '-')")).collect::<Vec<_>>().join(", ");
+        let line = sqlx::AssertSqlSafe(format!("SELECT CAST(CONCAT_WS(' ', {columns}) AS CHAR){from}"));
+        match sqlx::query_scalar::<_, String>(line).fetch_all(&world.database.pool).await {
+            Ok(lines) => told += &(lines.join("\n") + "\n"),
+            Err(error) => told += &format!("{sql}: {error}\n"),
+        }
+    }
+    told
 }
 
 /// What there is still to do, by table.
@@ -144,13 +183,11 @@ async fn refuses_newer(world: &World) -> Verdict {
     Verdict { promise: "P19", words: "rolling restarts lose nothing", ran, wrong }
 }
 
-fn table(verdicts: &[Verdict]) {
-    println!("{:<6} {:<44} {:<5} what was run", "", "promise", "");
-    for Verdict { promise, words, ran, wrong } in verdicts {
+fn table(verdicts: &[Verdict]) -> String {
+    let line = |Verdict { promise, words, ran, wrong }: &Verdict| {
         let verdict = if wrong.is_empty() { "kept" } else { "BROKEN" };
-        println!("{promise:<6} {words:<44} {verdict:<6} {ran}");
-        for why in wrong {
-            println!("       - {why}");
-        }
-    }
+        let wrong: String = wrong.iter().map(|why| format!("       - {why}\n")).collect();
+        format!("{promise:<6} {words:<44} {verdict:<6} {ran}\n{wrong}")
+    };
+    verdicts.iter().map(line).collect()
 }

@@ -1,7 +1,7 @@
 //! Agents that succeed, fail, hang, do not listen, or cannot be cancelled; and a ledger of who asked them for what.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -96,15 +96,19 @@ impl Agents {
         (agents, url)
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.0.ledger.lock().unwrap()
+    }
+
     /// All tasks, by attempt, oldest first.
     pub fn tasks(&self) -> BTreeMap<String, Vec<Task>> {
-        let ledger = self.0.ledger.lock().unwrap();
+        let ledger = self.ledger();
         let of = |ids: &Vec<String>| ids.iter().map(|id| ledger.tasks[id].clone()).collect();
         ledger.of.iter().map(|(attempt, ids)| (attempt.clone(), of(ids))).collect()
     }
 
     pub fn called(&self) -> Vec<Called> {
-        self.0.ledger.lock().unwrap().called.clone()
+        self.ledger().called.clone()
     }
 
     /// The manner is the attempt's: whoever asks again meets the same.
@@ -132,7 +136,7 @@ impl Agents {
         let push = push["url"].as_str().zip(push["token"].as_str());
         let push = push.map(|(url, token)| (url.to_owned(), token.to_owned()));
         let (manner, at) = (self.manner(&attempt), self.0.clock.now());
-        let mut ledger = self.0.ledger.lock().unwrap();
+        let mut ledger = self.ledger();
         let id = format!("t{}", ledger.tasks.len() + 1);
         let state = if manner == Manner::AtOnce { TaskState::Completed } else { TaskState::Working };
         let ended = (manner == Manner::AtOnce).then_some(at);
@@ -153,7 +157,7 @@ impl Agents {
 
     fn stop(&self, params: &Value, by: String) -> Answer {
         let at = self.0.clock.now();
-        let mut ledger = self.0.ledger.lock().unwrap();
+        let mut ledger = self.ledger();
         let Ledger { tasks, called, .. } = &mut *ledger;
         let task = params["id"].as_str().and_then(|id| tasks.get_mut(id));
         let task = task.ok_or((code::TASK_NOT_FOUND, "Task not found"))?;
@@ -188,7 +192,7 @@ impl Agents {
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
             let push = {
-                let mut ledger = this.0.ledger.lock().unwrap();
+                let mut ledger = this.ledger();
                 let task = ledger.tasks.get_mut(&id).filter(|task| !task.state.is_terminal());
                 let Some(task) = task else { return };
                 (task.state, task.ended) = (state, Some(this.0.clock.now()));
@@ -222,12 +226,12 @@ async fn answer(State(agents): State<Agents>, headers: HeaderMap, Json(call): Js
         "SendMessage" => Ok(json!({ "task": agents.take(params, by) })),
         "CancelTask" => agents.stop(params, by),
         "GetTask" => {
-            let ledger = agents.0.ledger.lock().unwrap();
+            let ledger = agents.ledger();
             let task = params["id"].as_str().and_then(|id| ledger.tasks.get(id));
             task.map(Task::show).ok_or((code::TASK_NOT_FOUND, "Task not found"))
         }
         "ListTasks" => {
-            let ledger = agents.0.ledger.lock().unwrap();
+            let ledger = agents.ledger();
             let ids = params["contextId"].as_str().and_then(|context| ledger.of.get(context));
             let shown = ids.into_iter().flatten().map(|id| ledger.tasks[id].show());
             Ok(json!({ "tasks": shown.collect::<Vec<_>>() }))

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pointsman::playground::Weather;
-use pointsman::time::Timestamp;
+use pointsman::time::{Clock, Timestamp};
 use rustix::process::Signal;
+use sqlx::MySqlPool;
 use tokio::sync::Semaphore;
 
 use super::line::Way;
@@ -48,6 +49,7 @@ pub async fn storm(world: &World) {
     let workers = world.replicas.iter().map(|replica| afflict(world, replica, &deck, (&long, &database)));
     let all = async { tokio::join!(join_all(workers), strike_database(world, &others, &database)) };
     let _ = tokio::time::timeout(Duration::from_secs(world.size.seconds), all).await;
+    world.notes.looks.close();
     // Whoever was struck when time was up is put right.
     world.database.revive().await;
     for replica in &world.replicas {
@@ -67,14 +69,17 @@ async fn afflict(world: &World, replica: &Replica, deck: &Mutex<VecDeque<Blow>>,
         let Some(blow) = deck.lock().unwrap().pop_front() else { return };
         let _alone = if blow.is_long() { Some(long.acquire().await.unwrap()) } else { None };
         world.strike(blow, Some(replica.number), one(world, replica, (blow, database), &mut dice)).await;
-        if matches!(blow, Blow::Cut | Blow::Silence | Blow::Slow) {
-            replica.ready().await;
-        }
         world.notes.count(word(blow), 1);
     }
 }
 
-async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::sync::Mutex<()>), dice: &mut Dice) {
+/// One blow; when it was over, but for what follows.
+async fn one(
+    world: &World,
+    replica: &Replica,
+    (blow, database): (Blow, &tokio::sync::Mutex<()>),
+    dice: &mut Dice,
+) -> Timestamp {
     let longer = LEASE * 3 + dice.millis(200, 1_500);
     match blow {
         Blow::Kill | Blow::Clock => {
@@ -82,11 +87,14 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
             let had = attempts_of(world, replica).await;
             replica.kill().await;
             let at = world.clock.now();
-            let next = async {
-                tokio::time::sleep(dice.millis(0, 900)).await;
-                replica.serve(shift).await;
-            };
-            tokio::join!(next, claimed(world, had, at));
+            let (pool, clock, notes) = (world.database.pool.clone(), world.clock.clone(), world.notes.clone());
+            world.notes.looks.spawn(async move {
+                if let Some(took) = claimed(&pool, had, (&clock, at)).await {
+                    notes.claimed.lock().unwrap().push((at, took));
+                }
+            });
+            tokio::time::sleep(dice.millis(0, 900)).await;
+            replica.serve(shift).await;
             if shift.is_some() && faketime().is_some() {
                 world.notes.count("clocks shifted", 1);
             }
@@ -96,8 +104,7 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
             let _alone = database.lock().await;
             let dies = async {
                 tokio::time::sleep(dice.millis(20, 400)).await;
-                let back = world.database.die_and_return(replica.number, Duration::from_millis(200));
-                world.strike(Blow::Database, None, back).await;
+                database_dies(world, replica.number, Duration::from_millis(200)).await;
             };
             tokio::join!(replica.serve(None), dies);
         }
@@ -110,8 +117,10 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
             replica.freeze(Signal::STOP).await;
             tokio::time::sleep(longer).await;
             replica.freeze(Signal::CONT).await;
+            let over = world.clock.now();
             world.notes.count("attempts frozen", had);
             replica.ready().await;
+            return over;
         }
         Blow::Cut | Blow::Silence | Blow::Slow => {
             replica.line.set(match blow {
@@ -120,11 +129,14 @@ async fn one(world: &World, replica: &Replica, (blow, database): (Blow, &tokio::
                 _ => Way::Slow(dice.millis(20, 150)),
             });
             tokio::time::sleep(longer).await;
-            // From here on it may speak again; whoever waits until it is ready is not struck any more.
+            let over = world.clock.now();
             replica.line.set(Way::Open);
+            replica.ready().await;
+            return over;
         }
         Blow::Database | Blow::Connections | Blow::Weather => {}
     }
+    world.clock.now()
 }
 
 async fn strike_database(world: &World, deck: &Mutex<VecDeque<Blow>>, database: &tokio::sync::Mutex<()>) {
@@ -136,13 +148,16 @@ async fn strike_database(world: &World, deck: &Mutex<VecDeque<Blow>>, database: 
         match blow {
             Blow::Database if world.database.may_die() => {
                 let _alone = database.lock().await;
-                let back = world.database.die_and_return(dice.below(16), dice.millis(0, 1_500));
-                world.strike(blow, None, back).await;
+                database_dies(world, dice.below(16), dice.millis(0, 1_500)).await;
             }
             Blow::Connections => {
                 let _alone = database.lock().await;
-                let killed = world.strike(blow, None, world.database.kill_connections()).await;
-                world.notes.count("connections killed", killed);
+                let kills = async {
+                    let killed = world.database.kill_connections().await;
+                    world.notes.count("connections killed", killed);
+                    world.clock.now()
+                };
+                world.strike(blow, None, kills).await;
             }
             Blow::Weather => {
                 let kind = match dice.below(3) {
@@ -156,6 +171,14 @@ async fn strike_database(world: &World, deck: &Mutex<VecDeque<Blow>>, database: 
         }
         world.notes.count(word(blow), 1);
     }
+}
+
+async fn database_dies(world: &World, which: usize, after: Duration) {
+    let back = async {
+        world.database.die_and_return(which, after).await;
+        world.clock.now()
+    };
+    world.strike(Blow::Database, None, back).await;
 }
 
 fn word(blow: Blow) -> &'static str {
@@ -191,20 +214,19 @@ async fn attempts_of(world: &World, replica: &Replica) -> Had {
     Had::new()
 }
 
-/// Waits until nobody but the living has these attempts, and notes how long that took.
-async fn claimed(world: &World, had: Had, at: Timestamp) {
-    let count = had.len();
+/// Waits until somebody else has these attempts; how long that took, if there were any.
+async fn claimed(pool: &MySqlPool, had: Had, (clock, at): (&Clock, Timestamp)) -> Option<Duration> {
+    let sql = "SELECT COUNT(*) FROM attempt WHERE run = ? AND step = ? AND number = ? AND epoch = ?";
+    let mut took = None;
     for (run, step, number, epoch) in had {
-        let sql = "SELECT COUNT(*) FROM attempt WHERE run = ? AND step = ? AND number = ? AND epoch = ?";
         for _ in 0..LOOKS_MAX {
             let left = sqlx::query_scalar::<_, i64>(sql).bind(&run).bind(&step).bind(number).bind(epoch);
-            if left.fetch_one(&world.database.pool).await.is_ok_and(|left| left == 0) {
+            if left.fetch_one(pool).await.is_ok_and(|left| left == 0) {
                 break;
             }
             tokio::time::sleep(LOOK).await;
         }
+        took = Some(clock.now().since(at));
     }
-    if count > 0 {
-        world.notes.claimed.lock().unwrap().push((at, world.clock.now().since(at), count));
-    }
+    took
 }

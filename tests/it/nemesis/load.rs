@@ -21,9 +21,9 @@ pub async fn people(world: &World, stop: &CancellationToken) {
         let young = &pulls[pulls.len().saturating_sub(YOUNG)..];
         let open = pulls.iter().filter(|number| !world.github.read(|state| concluded(state, **number))).count();
         let roll = dice.next() % 100;
-        if young.is_empty() || (roll < 60 && open < world.size.at_once && pulls.len() < world.size.pulls) {
+        if young.is_empty() || (roll < 70 && open < world.size.at_once && pulls.len() < world.size.pulls) {
             opens(world, pulls.len()).await;
-        } else if (60..67).contains(&roll) {
+        } else if (70..76).contains(&roll) {
             let number = young[dice.below(young.len())];
             let branch = world.github.read(|state| branch(state, number));
             let text = format!("{}", dice.next());

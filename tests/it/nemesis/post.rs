@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ const SPREAD_MS: u64 = 1_500;
 #[expect(dead_code, reason = "a failure shows all of it")]
 pub struct Letter {
     pub event: String,
+    /// Of its body: GitHub may say the same twice, and then it is one.
+    pub digest: [u8; 32],
     /// Under which it was sent.
     pub guids: Vec<String>,
     pub sent: usize,
@@ -114,6 +117,7 @@ impl Post {
 }
 
 async fn take(State(post): State<Post>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let digest = Sha256::digest(&body).into();
     let mut kept = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-") || *name == "content-type") {
         kept.insert(name, value.clone());
@@ -121,7 +125,7 @@ async fn take(State(post): State<Post>, headers: HeaderMap, body: Bytes) -> Stat
     let event = headers["x-github-event"].to_str().unwrap().to_owned();
     let number = {
         let mut letters = post.0.letters.lock().unwrap();
-        letters.push(Letter { event, ..Letter::default() });
+        letters.push(Letter { event, digest, ..Letter::default() });
         letters.len() - 1
     };
     post.0.open.send_modify(|open| *open += 1);

@@ -105,7 +105,7 @@ impl Size {
             seed,
             replicas,
             pulls: 12,
-            at_once: 5,
+            at_once: 8,
             blows,
             seconds: 60,
             pause: Duration::from_millis(1_200),

@@ -2,13 +2,14 @@
 //! what befell whom.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pointsman::ids::random_bytes;
 use pointsman::playground::{GitHub, Options};
 use pointsman::time::{Clock, Timestamp};
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 use super::agents::Agents;
 use super::database::Database;
@@ -42,7 +43,7 @@ pub struct World {
     pub agents: Agents,
     pub post: Post,
     pub replicas: Vec<Replica>,
-    pub notes: Notes,
+    pub notes: Arc<Notes>,
     pub began: Timestamp,
     _folder: TempDir,
 }
@@ -52,8 +53,10 @@ pub struct World {
 pub struct Notes {
     pub counts: Mutex<BTreeMap<&'static str, usize>>,
     pub struck: Mutex<Vec<Struck>>,
-    /// A killed replica's attempts: when it was killed, how long until somebody else had the last of them, how many.
-    pub claimed: Mutex<Vec<(Timestamp, Duration, usize)>>,
+    /// When a replica was killed that had work, and how long until somebody else had the last of it.
+    pub claimed: Mutex<Vec<(Timestamp, Duration)>>,
+    /// Those who look for that.
+    pub looks: TaskTracker,
     /// Comments: the pull request, and the verb.
     pub said: Mutex<Vec<(u64, &'static str)>>,
     pub pulls: Mutex<Vec<u64>>,
@@ -66,6 +69,9 @@ pub struct Struck {
     /// None: the database.
     pub replica: Option<usize>,
     pub from: Timestamp,
+    /// The blow was over.
+    pub over: Timestamp,
+    /// It was itself again.
     pub to: Timestamp,
 }
 
@@ -130,16 +136,15 @@ impl World {
         let free = "CREATE TRIGGER nemesis_budget BEFORE UPDATE ON installation FOR EACH ROW SET NEW.budget = NULL";
         sqlx::query(free).persistent(false).execute(&database.pool).await.unwrap();
         github.set_webhook(&webhook);
-        let (hub, began, notes) = (Harvest::default(), clock.now(), Notes::default());
+        let (hub, began, notes) = (Harvest::default(), clock.now(), Arc::default());
         Self { size, clock, database, github, hub, agents, post, replicas, notes, began, _folder: folder }
     }
 
-    /// Notes that somebody is not himself while this is done.
-    pub async fn strike<T>(&self, blow: Blow, replica: Option<usize>, done: impl Future<Output = T>) -> T {
+    /// Notes that somebody is not himself while this is done, which says when the blow itself was over.
+    pub async fn strike(&self, blow: Blow, replica: Option<usize>, done: impl Future<Output = Timestamp>) {
         let from = self.clock.now();
-        let done = done.await;
-        self.notes.struck.lock().unwrap().push(Struck { blow, replica, from, to: self.clock.now() });
-        done
+        let over = done.await;
+        self.notes.struck.lock().unwrap().push(Struck { blow, replica, from, over, to: self.clock.now() });
     }
 
     /// What a person sees, and what everybody said last.
