@@ -5,6 +5,7 @@
 //! Scenes mostly wait, so those of one group play side by side.
 
 mod ledger;
+mod on_galera;
 mod world;
 
 use std::collections::BTreeSet;

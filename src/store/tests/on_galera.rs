@@ -28,8 +28,7 @@ struct Rival {
 impl Faults for Arc<Rival> {
     fn at(&self, point: Point) -> Result<(), sqlx::Error> {
         if point == Point::BeforeCommit && !self.is_done.swap(true, Ordering::SeqCst) {
-            let (rival, runtime) = (self.clone(), Handle::current());
-            std::thread::spawn(move || runtime.block_on(rival.come_first())).join().unwrap();
+            tokio::task::block_in_place(|| Handle::current().block_on(self.come_first()));
         }
         Ok(())
     }

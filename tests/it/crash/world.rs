@@ -105,6 +105,11 @@ impl World {
         self.launch(None).await
     }
 
+    /// Where processes find the database that are started from now on.
+    pub fn set_database(&mut self, url: String) {
+        self.env.insert("DATABASE_URL".to_owned(), url);
+    }
+
     async fn launch(&mut self, armed: Option<&str>) -> Process {
         for _ in 0..PORTS_MAX {
             // A new process has the address of the one before, unless somebody took it meanwhile.

@@ -141,7 +141,7 @@ async fn one(
 
 async fn strike_database(world: &World, deck: &Mutex<VecDeque<Blow>>, database: &tokio::sync::Mutex<()>) {
     let mut dice = Dice::new(world.size.seed, "database");
-    let pause = u64::try_from(world.size.pause.as_millis()).unwrap();
+    let pause = u64::try_from(world.size.database_pause.as_millis()).unwrap();
     loop {
         tokio::time::sleep(dice.millis(pause / 2, pause * 2)).await;
         let Some(blow) = deck.lock().unwrap().pop_front() else { return };

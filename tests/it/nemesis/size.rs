@@ -47,6 +47,8 @@ pub struct Size {
     pub seconds: u64,
     /// Between two blows on one replica, at most.
     pub pause: Duration,
+    /// The same for the database.
+    pub database_pause: Duration,
     /// Clean requests that each replica must answer afterwards.
     pub requests: usize,
     /// Figures that depend on the machine's speed are judged, not only told.
@@ -80,6 +82,7 @@ impl Size {
             blows,
             seconds: figure("SOAK_SECONDS", 24 * 3_600),
             pause: Duration::from_millis(figure("SOAK_PAUSE_MS", 4_000)),
+            database_pause: Duration::from_millis(figure("SOAK_DATABASE_PAUSE_MS", 4_000)),
             requests: 1_000,
             strict: true,
         }
@@ -106,6 +109,7 @@ impl Size {
             blows,
             seconds: 60,
             pause: Duration::from_millis(1_200),
+            database_pause: Duration::from_millis(1_200),
             requests: 50,
             strict: false,
         }
