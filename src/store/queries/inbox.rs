@@ -30,7 +30,7 @@ statements! {
     PARKED = "SELECT installation, id, event, guid, parked_at, outcome FROM inbox WHERE parked_at > 0 ORDER BY parked_at DESC LIMIT 100";
     OLDEST_PENDING = "SELECT received_at FROM inbox WHERE pending = 1 ORDER BY received_at LIMIT 1";
     @sized {
-        LANE = sizes!("INSERT INTO lane (installation, repo, lane, due_at, epoch, arrivals) VALUES ", "(?, ?, ?, ?, 0, 1)", ", ", " ON DUPLICATE KEY UPDATE arrivals = arrivals + 1", " ON CONFLICT DO UPDATE SET arrivals = arrivals + 1");
+        LANE = sizes!("INSERT INTO lane (installation, repo, lane, due_at, epoch, arrivals) VALUES ", "(?, ?, ?, ?, ?, 1)", ", ", " ON DUPLICATE KEY UPDATE arrivals = arrivals + 1", " ON CONFLICT DO UPDATE SET arrivals = arrivals + 1");
         INSERT = sizes!("INSERT INTO inbox (installation, id, app, guid, tag, event, action, repo, lane, received_at, pending, tries, data_key, parts) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, ?)", ", ", " ON DUPLICATE KEY UPDATE id = id", " ON CONFLICT DO NOTHING");
         STORED = sizes!("SELECT id FROM inbox WHERE ", "(installation = ? AND id = ?)", " OR ");
         KNOWN = sizes!("SELECT guid FROM inbox WHERE ", "(app = ? AND guid = ?)", " OR ");
@@ -40,13 +40,14 @@ statements! {
 /// A delivery in its claimed lane.
 type Key<'a> = (InstallationId, &'a Lane, Uuid);
 
-/// Inserts arrivals: lanes first, since whoever empties a lane looks at its count of arrivals.
+/// Inserts arrivals: lanes first, since whoever empties a lane looks at its count of arrivals. Epochs begin with the
+/// time: a lane is forgotten and comes again, and whoever had the earlier one does not have this one.
 pub(in crate::store) async fn insert(conn: &mut Conn, rows: &[ArrivalFull]) -> Result<Vec<Arrived>, Error> {
     let mut lanes: Vec<_> = rows.iter().map(|row| (lane_key(row), row.arrival.received_at.0)).collect();
     lanes.sort_unstable();
     lanes.dedup_by_key(|(key, _)| *key);
     write_each(conn, &LANE, &lanes, |q, ((installation, repo, lane), at)| {
-        q.bind(installation).bind(repo).bind(*lane).bind(at)
+        q.bind(installation).bind(repo).bind(*lane).bind(at).bind(at)
     })
     .await?;
     write_each(conn, &INSERT, rows, bind).await?;
@@ -203,7 +204,7 @@ pub(in crate::store) async fn unpark(
     let Some(row) = first(conn, sql!(LANE_OF, installation.0, id.as_bytes().to_vec())).await? else { return Ok(false) };
     let (repo, lane): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
     write_each(conn, &LANE, &[(repo, lane, installation.0, at)], |q, (repo, lane, installation, at)| {
-        q.bind(installation).bind(repo).bind(lane).bind(at)
+        q.bind(installation).bind(repo).bind(lane).bind(at).bind(at)
     })
     .await?;
     Ok(run(conn, sql!(UNPARK, installation.0, id.as_bytes().to_vec())).await? == 1)

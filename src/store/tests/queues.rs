@@ -14,6 +14,7 @@ super::on_each!(
     a_delivery_is_stored_once,
     a_lane_is_worked_on_in_order_and_by_one,
     what_arrives_while_a_lane_is_found_empty_does_not_wait,
+    who_had_a_lane_does_not_have_its_successor,
     a_delivery_that_keeps_failing_is_parked,
     large_bodies_come_back_whole,
     heads_effects_and_checks_are_claimed_once,
@@ -99,6 +100,20 @@ async fn what_arrives_while_a_lane_is_found_empty_does_not_wait(world: World) {
     assert!(claimed.is_none());
     store.receive(vec![arrival(2, "a")]).await.unwrap();
     assert_eq!(store.next_deliveries(NOW, LEASE, 10).await.unwrap().len(), 1);
+}
+
+async fn who_had_a_lane_does_not_have_its_successor(world: World) {
+    let store = &world.store;
+    store.receive(vec![arrival(1, "1")]).await.unwrap();
+    let stale = store.next_deliveries(NOW, LEASE, 10).await.unwrap();
+    store.delivery_done(stale.first().unwrap(), "done", NOW).await.unwrap();
+    assert!(store.next_deliveries(NOW, LEASE, 10).await.unwrap().is_empty(), "nothing waits: the lane is forgotten");
+    store.receive(vec![arrival(2, "1")]).await.unwrap();
+    assert_eq!(store.next_deliveries(NOW, LEASE, 10).await.unwrap().len(), 1);
+    // Whoever wakes up now, or asks for a second time what was done the first time, touches nobody else's lane.
+    store.delivery_waits(stale.first().unwrap(), NOW.plus(LEASE * 100)).await.unwrap();
+    let next = store.next_deliveries(NOW.plus(LEASE), LEASE, 10).await.unwrap();
+    assert_eq!(next.first().map(|delivery| delivery.guid.as_str()), Some("guid-2"), "its lease alone decides");
 }
 
 async fn a_delivery_that_keeps_failing_is_parked(world: World) {
