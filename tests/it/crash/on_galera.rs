@@ -1,9 +1,10 @@
 //! Nodes of a Galera cluster are lost under two replicas, each of which has a node of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pointsman::ids::random_bytes;
 use pointsman::inbound::verify::Secrets;
+use pointsman::time::Clock;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -14,6 +15,7 @@ use super::{Database, fleet};
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// The nodes of the cluster that `scripts/galera` began.
+#[expect(clippy::disallowed_methods, reason = "the tests have no config")]
 fn nodes() -> Option<Vec<String>> {
     let urls = std::env::var("TEST_GALERA_URLS").ok().filter(|urls| !urls.is_empty())?;
     Some(urls.split(',').map(|url| url.rsplit_once('/').unwrap().0.to_owned()).collect())
@@ -53,6 +55,7 @@ async fn a_node_is_lost_and_then_the_majority() {
         eprintln!("NOT TESTED on Galera: TEST_GALERA_URLS names no cluster (scripts/test-galera)");
         return;
     };
+    let clock = Clock::machine();
     let (first, server) = fleet::mysql().await;
     let _database = Database(server);
     let second = first.replacen(&nodes[0], &nodes[1], 1);
@@ -63,10 +66,10 @@ async fn a_node_is_lost_and_then_the_majority() {
 
     // A node that nobody asks: the others wait until they are sure of it, and go on.
     node("3", "kill").await;
-    let began = Instant::now();
+    let began = clock.now();
     let number = world.open("one-node-less").await;
     world.concludes(number, "success", &one).await;
-    println!("a run took {:.1} s while a node was lost", began.elapsed().as_secs_f64());
+    println!("a run took {:.1} s while a node was lost", clock.now().since(began).as_secs_f64());
     node("3", "start").await;
     node("3", "synced").await;
 
@@ -84,10 +87,10 @@ async fn a_node_is_lost_and_then_the_majority() {
     for number in ["1", "2", "3"] {
         node(number, "synced").await;
     }
-    let quorum = Instant::now();
+    let quorum = clock.now();
     says(&one, 200).await;
     says(&two, 200).await;
-    let took = quorum.elapsed();
+    let took = clock.now().since(quorum);
     println!("both replicas served {:.1} s after the nodes", took.as_secs_f64());
     assert!(took < BACK_WITHIN, "{took:?}");
     for process in [&one, &two] {
