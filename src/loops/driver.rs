@@ -11,7 +11,8 @@ use tracing::{Instrument as _, error, info_span, warn};
 use crate::time::{Clock, Timestamp};
 use crate::wake::{Loop, Wakes};
 
-/// The longest pause after a loop failed; the pause doubles from [`FAILED_PAUSE`].
+/// The longest pause after a loop failed, and never longer than its period: a replica that is cut off from its database
+/// looks for it as often as it beats. The pause doubles from [`FAILED_PAUSE`].
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
 const FAILED_PAUSE: Duration = Duration::from_millis(200);
 
@@ -90,7 +91,7 @@ impl Driver {
                 Ok(Next::At(at)) => at.since(self.clock.now()).min(period),
                 Err(error) => {
                     report(which, failures, &error);
-                    FAILED_PAUSE.saturating_mul(1 << failures.min(8)).min(FAILED_PAUSE_MAX)
+                    FAILED_PAUSE.saturating_mul(1 << failures.min(8)).min(FAILED_PAUSE_MAX).min(period)
                 }
             };
             tokio::select! {
