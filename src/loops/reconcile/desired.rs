@@ -136,9 +136,9 @@ impl Reconcile {
         let make = |state: &RunState| {
             let (view, notes) = (RunView::new(state, at), notes(state.birth.as_ref(), self.runs_max));
             let checks = shown.iter().filter_map(|(name, report)| run_check(&view, name, report.as_ref(), &notes));
-            // Just born, and nobody has looked at it but its gates.
-            let is_new = state.seq == 1 && state.phase == RunPhase::Asking && !state.is_held();
-            (checks.collect(), is_new.then(|| state.at.plus(QUEUED_PAUSE)))
+            // Just born: only its gates have looked at it.
+            let is_new = state.round == 0 && state.phase == RunPhase::Asking && !state.is_held();
+            (checks.collect(), is_new.then(|| state.clock.origin.plus(QUEUED_PAUSE)))
         };
         Ok(self.runs.read(run, make).await?.unwrap_or_default())
     }
