@@ -66,9 +66,10 @@ impl Dispatch {
             return Ok(false);
         }
         if self.runs.is_eager(agent) {
-            // No limit, no tickets: what was held or put off starts at once.
+            // No limit, no tickets: what stood in line before the limit was lifted starts at once.
             let claims: Vec<_> = join_all(queued.iter().map(|row| self.claim(row, None))).await;
-            return claims.into_iter().collect::<anyhow::Result<Vec<bool>>>().map(|_| queued.len() >= WINDOW as usize);
+            let claimed = claims.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
+            return Ok(queued.len() >= WINDOW as usize && claimed.contains(&true));
         }
         let gate = tickets::slots(agent);
         let (version, taken, _) = self.store.gate(gate.clone(), 1).await?;

@@ -163,7 +163,8 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySql
                 Box::pin(async move { Ok(connection.idle_for < IDLE_TRUSTED || conn.ping().await.is_ok()) })
             })
     };
-    let writers = u32::try_from(COMMITTERS).unwrap_or(1);
+    // The committers' are part of what the operator allows; those who are more than their connections take turns.
+    let writers = (options.connections_max / 2).clamp(1, u32::try_from(COMMITTERS).unwrap_or(1));
     let others = pool(options.connections_max.saturating_sub(writers).max(2));
     let opening = others.after_connect(|conn, _| Box::pin(mysql::session(conn))).connect_with(connect.clone());
     let writers =

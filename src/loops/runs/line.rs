@@ -57,7 +57,7 @@ impl Runs {
         slot.line.push(Waiting { act, answer });
         let runs = self.clone();
         tokio::spawn(async move { runs.serve(&slot).await }.boxed().in_current_span());
-        said.await.context("an event was not written: the process ends")?
+        said.await.context("nobody answered for an event; whether it was written, the journal says")?
     }
 
     async fn serve(&self, slot: &Slot) {
