@@ -182,3 +182,6 @@ fn trust(sha: &CommitSha, giver: &Giver<'_>, targets: &[Target]) -> Obeyed {
     }
     Obeyed::Acts { events, hold: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,6 +282,27 @@ async fn a_replica_without_a_beat_is_fenced_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fenced_replica_starts_nothing_and_sends_nothing() {
+    let (stub, url) = Stub::start(Script::Works).await;
+    let mut fleet = Fleet::on(Database::Sqlite).await;
+    fleet.agent("aider", url, 1);
+    let replica = fleet.replica().await;
+    fleet.refuses_beats().await;
+    fleet.is_silent_for(2).await;
+    assert!(replica.fence.is_up());
+    let ledger = fleet.path("ledger");
+    let text = format!("steps:\n  - {{ id: asked, agent: aider }}\n  - {{ id: eager, run: 'echo ran >> {ledger}' }}");
+    let run = fleet.run(&replica, &text, &[]).await;
+    // Until anybody may take over, one waits in its queue; the other one started with its run, and goes no further.
+    fleet.is_silent_for(3).await;
+    let rows = fleet.store.attempts(run).await.unwrap();
+    let stand: Vec<_> = rows.iter().map(|row| (row.id.step.as_str(), row.state.as_str())).collect();
+    assert_eq!(stand, [("asked", "queued"), ("eager", "claimed")]);
+    assert_eq!((stub.tasks(), fleet.file("ledger")), ((0, 0), String::new()));
+    replica.dies().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_does_not_stop_is_fenced_off() {
     let (stub, url) = Stub::start(Script::Deaf).await;
     let mut fleet = Fleet::on(Database::Sqlite).await;

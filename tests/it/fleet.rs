@@ -185,6 +185,22 @@ impl Fleet {
         rows.bind(run.bytes().to_vec()).fetch_all(&mut conn).await.unwrap()
     }
 
+    /// From now on the database takes everything but beats. On SQLite.
+    pub async fn refuses_beats(&self) {
+        let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+        let mute = "CREATE TRIGGER mute BEFORE UPDATE ON replica BEGIN SELECT RAISE(ABORT, 'no beats'); END";
+        sqlx::query(mute).execute(&mut conn).await.unwrap();
+    }
+
+    /// The only replica has not shown a beat for so long, by the database's clock.
+    pub async fn is_silent_for(&self, beats: u32) {
+        until("silence", async || {
+            let beat = self.store.replicas().await.unwrap().remove(0).beat_at;
+            (self.store.now().await.unwrap().since(beat) > BEAT * beats).then_some(())
+        })
+        .await;
+    }
+
     /// Nothing is left of a run that ended: no attempt, no place in a line, no ticket.
     pub async fn is_clean(&self) {
         until("an empty desk", async || {

@@ -130,6 +130,21 @@ async fn what_a_command_leaves_behind_is_killed() {
     }
 }
 
+/// It has a session of its own, no parent, and nothing of ours in its environment: only the kernel knows whose it is.
+#[tokio::test]
+async fn a_daemon_without_a_trace_dies_with_its_namespace() {
+    let bench = Bench::start().await;
+    if bench.sandbox == "process group" {
+        eprintln!("NOT TESTED: no process namespace can be made here");
+        return;
+    }
+    // Were it not killed, it would be gone within the minute.
+    let daemon = format!("sleep 47.{}", std::process::id());
+    let result = bench.run(&format!("env -i setsid sh -c '{daemon} &'")).await;
+    assert_eq!(result.conclusion, Conclusion::Success, "{result:?}");
+    assert_eq!(bench.processes(&daemon), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_long_log_stays_bounded() {
     let bench = Bench::start().await;

@@ -13,6 +13,8 @@ use crate::time::{Clock, Timestamp};
 super::on_each!(
     a_delivery_is_stored_once,
     a_lane_is_worked_on_in_order_and_by_one,
+    a_late_word_moves_no_lane,
+    what_two_read_one_claims,
     what_arrives_while_a_lane_is_found_empty_does_not_wait,
     who_had_a_lane_does_not_have_its_successor,
     a_delivery_that_keeps_failing_is_parked,
@@ -31,11 +33,15 @@ async fn a_delivery_is_stored_once(world: World) {
     let mailbox = Mailbox::open(world.store.clone());
     let mut puts = Vec::new();
     for number in 0..40 {
-        for copy in 0..3 {
+        for copy in 0..4 {
             let mut arrival = arrival(number, "1");
             if copy == 2 {
                 // GitHub signs the body only: a replay may carry another guid.
                 arrival.guid = format!("forged-{number}");
+            }
+            if copy == 3 {
+                // Sent again after the secret was exchanged: the same body has another tag.
+                arrival.tag = [number + 100; 32];
             }
             puts.push(mailbox.put(arrival));
         }
@@ -43,7 +49,7 @@ async fn a_delivery_is_stored_once(world: World) {
     let answers = futures_util::future::join_all(puts).await;
     let stored = answers.iter().filter(|answer| matches!(answer, Ok(Arrived::Stored(_)))).count();
     let duplicates = answers.iter().filter(|answer| matches!(answer, Ok(Arrived::Duplicate))).count();
-    assert_eq!((stored, duplicates), (40, 80));
+    assert_eq!((stored, duplicates), (40, 120));
     let known = world
         .store
         .known_deliveries(1, vec!["guid-0".to_owned(), "guid-99".to_owned(), "guid-1".to_owned()])
@@ -86,6 +92,40 @@ async fn a_lane_is_worked_on_in_order_and_by_one(world: World) {
     // An empty lane is forgotten, and comes back with the next arrival.
     store.receive(vec![arrival(5, "a")]).await.unwrap();
     assert_eq!(store.next_deliveries(later, LEASE, 10).await.unwrap().len(), 1);
+}
+
+async fn a_late_word_moves_no_lane(world: World) {
+    let store = &world.store;
+    store.receive(vec![arrival(1, "a")]).await.unwrap();
+    let slow = store.next_deliveries(NOW, LEASE, 1).await.unwrap().remove(0);
+    // Its lease is over, and another has the lane.
+    let later = NOW.plus(LEASE).plus(LEASE);
+    assert_eq!(store.next_deliveries(later, LEASE, 1).await.unwrap().len(), 1);
+    store.delivery_failed(&slow, "too slow", later, later).await.unwrap();
+    assert!(store.next_deliveries(later, LEASE, 1).await.unwrap().is_empty());
+}
+
+async fn what_two_read_one_claims(world: World) {
+    let (store, me) = (&world.store, Incarnation([1; 16]));
+    store.receive(vec![arrival(1, "a")]).await.unwrap();
+    store.mark_dirty(vec![DirtyCheck { head: head(), name: "ci".to_owned() }], NOW).await.unwrap();
+    let (id, name) = (uuid::Uuid::from_bytes([9; 16]), "1".to_owned());
+    let mut with_effect = step(run_id(1), 0);
+    with_effect.effects.push(EffectWrite { id, kind: "reply", name, due_at: NOW, body: b"hi".to_vec() });
+    world.door().commit(with_effect.into()).await.unwrap();
+    let (installation, lane, arrivals) = on!(store, inbox::due_lanes(NOW.0, 1)).unwrap().remove(0);
+    let due = on!(store, heads::due(NOW.0, 1)).unwrap().remove(0);
+    let effect = on!(store, effects::due(NOW.0, 1)).unwrap().remove(0);
+    let until = NOW.plus(LEASE).0;
+    for is_first in [true, false] {
+        let (lane, head, epoch) = (lane.clone(), due.head.clone(), due.epoch);
+        let lane = on!(store, inbox::claim_oldest((installation, &lane, arrivals), (until, Some(me))));
+        assert_eq!(lane.unwrap().is_some(), is_first, "the lane");
+        let head = on!(store, heads::claim((&head, epoch), (until, Some(me))));
+        assert_eq!(head.unwrap(), is_first, "the head");
+        let key = (effect.installation, effect.id, effect.epoch);
+        assert_eq!(on!(store, effects::claim(key, me, until)).unwrap(), is_first, "the effect");
+    }
 }
 
 async fn what_arrives_while_a_lane_is_found_empty_does_not_wait(world: World) {

@@ -1,5 +1,7 @@
 //! Commits of people without write run nothing until somebody with write has looked at them.
 
+use pointsman::playground::Permission;
+
 use super::world::{self, GREEN, World};
 
 const HELD: &str = "
@@ -99,6 +101,22 @@ async fn a_strangers_commit_waits_for_its_forty_digits() {
         @pointsman[bot]:
             `<commit 2>` is trusted already; nothing waits for it.";
     world.reads(pr, page).await;
+    world.closes().await;
+}
+
+/// GitHub shows the button to whoever has write; we ask once more.
+#[tokio::test]
+async fn nobody_trusts_their_own_commit_by_the_button() {
+    let world = World::new().await;
+    let pr = world.opens("rita").await;
+    world.shows(pr, HELD).await;
+    world.github.set_permission(world::REPO, "rita", Permission::Write).await.unwrap();
+    world.person("rita").click(world.check(pr, "ci").id, "approve_commit").await.unwrap();
+    let page = format!("
+        A change #1 (open): rita:change -> main by @rita{}
+        @pointsman[bot]:
+            `rita` opened this pull request, so somebody else with *write* must look at the commit and write `/approve`.", HELD.replace("\n    ", "\n        "));
+    world.reads(pr, &page).await;
     world.closes().await;
 }
 
