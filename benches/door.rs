@@ -14,6 +14,7 @@ use bench::database::{self, Counters};
 use bench::load::{Connection, ROUNDS, Seen, Worker, load};
 use bench::process::{Process, ROLE, service};
 use bench::table::{Table, count, ms, ratio, say};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::body::Bytes;
 use pointsman::http;
 use pointsman::inbound::verify::Secrets;
@@ -25,6 +26,7 @@ use pointsman::time::Clock;
 use pointsman::wake::Wakes;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,9 +36,6 @@ const CONNECTIONS: [usize; 3] = [1, 16, 64];
 const PAYLOAD_BYTES: usize = 24 << 10;
 /// Pull requests that the deliveries are of: what is of one stays in order.
 const PULLS: u64 = 50;
-/// What each delivery replaces: the number of its pull request, and a mark that no other has.
-const NUMBER: &str = "1000000";
-const MARK: &str = "00000000000000000000";
 /// Our role as a process of its own: the real router and the real store, nothing that works on what is stored.
 const DOOR: &str = "door";
 const NAMES: [&str; 4] = [
@@ -80,35 +79,46 @@ async fn door() -> anyhow::Result<()> {
     Ok(http::serve(listener, http::router(state), http::Limits::default(), stop).await?)
 }
 
+/// What deliveries have in common, and its signature so far: the load must not cost more than what it is put on.
+struct Delivery {
+    beginning: String,
+    signed: Hmac<Sha256>,
+}
+
+impl Delivery {
+    /// The pull request comes last in the body, its number and a mark that no other delivery has last in it.
+    fn new(mut value: Value, secret: &str) -> anyhow::Result<Self> {
+        let mut pull = value.as_object_mut().and_then(|top| top.remove("pull_request")).context("no pull request")?;
+        pull.as_object_mut().and_then(|pull| pull.remove("number")).context("no number")?;
+        let (top, pull) = (value.to_string(), pull.to_string());
+        let open = |object: &str| object.strip_suffix('}').map(str::to_owned).context("no object");
+        let beginning = format!(r#"{},"pull_request":{},"#, open(&top)?, open(&pull)?);
+        let mut signed = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+        signed.update(beginning.as_bytes());
+        Ok(Self { beginning, signed })
+    }
+
+    /// The body of one delivery, and its signature.
+    fn one(&self, sent: u64) -> (String, String) {
+        let end = format!(r#""mark":"{sent:020}","number":{}}}}}"#, 1_000_001 + sent % PULLS);
+        let signature = self.signed.clone().chain_update(&end).finalize().into_bytes();
+        ([self.beginning.as_str(), &end].concat(), format!("sha256={}", hex::encode(signature)))
+    }
+}
+
 /// Sends deliveries over one connection, each another one.
 struct Sender {
     connection: Connection,
-    secrets: Arc<Secrets>,
-    body: Vec<u8>,
-    numbers: Vec<usize>,
-    mark: usize,
+    delivery: Arc<Delivery>,
 }
 
 /// Deliveries so far, of all connections.
 static SENT: AtomicU64 = AtomicU64::new(1);
 
-impl Sender {
-    fn new(connection: Connection, secrets: Arc<Secrets>, body: &str) -> anyhow::Result<Self> {
-        let numbers = body.match_indices(NUMBER).map(|(at, _)| at).collect();
-        let mark = body.find(MARK).context("no mark")?;
-        Ok(Self { connection, secrets, body: body.as_bytes().to_vec(), numbers, mark })
-    }
-}
-
 impl Worker for Sender {
     async fn once(&mut self) -> anyhow::Result<()> {
         let sent = SENT.fetch_add(1, Ordering::Relaxed);
-        let number = (1_000_001 + sent % PULLS).to_string();
-        for at in &self.numbers {
-            self.body[*at..at + NUMBER.len()].copy_from_slice(number.as_bytes());
-        }
-        self.body[self.mark..self.mark + MARK.len()].copy_from_slice(format!("{sent:020}").as_bytes());
-        let signature = self.secrets.sign(&self.body);
+        let (body, signature) = self.delivery.one(sent);
         let guid = uuid::Uuid::from_u128(u128::from(sent)).to_string();
         let headers = [
             ("content-type", "application/json"),
@@ -116,12 +126,12 @@ impl Worker for Sender {
             ("x-github-delivery", guid.as_str()),
             ("x-hub-signature-256", signature.as_str()),
         ];
-        self.connection.post(&headers, Bytes::copy_from_slice(&self.body)).await
+        self.connection.post(&headers, Bytes::from(body)).await
     }
 }
 
 /// A delivery as GitHub sends it, of an action that no workflow asks for, grown to the size.
-async fn payload(github: &GitHub) -> anyhow::Result<String> {
+async fn payload(github: &GitHub) -> anyhow::Result<Value> {
     async fn receive(Extract(seen): Extract<mpsc::Sender<Bytes>>, body: Bytes) {
         let _ = seen.send(body).await;
     }
@@ -138,22 +148,18 @@ async fn payload(github: &GitHub) -> anyhow::Result<String> {
         let mut value: Value = serde_json::from_slice(&body)?;
         if value["pull_request"].is_object() {
             value["action"] = json!("assigned");
-            value["number"] = json!(NUMBER.parse::<u64>()?);
-            value["pull_request"]["number"] = value["number"].clone();
-            value["pull_request"]["body"] = json!(MARK);
             let short = PAYLOAD_BYTES.saturating_sub(value.to_string().len());
-            value["pull_request"]["body"] = json!(format!("{MARK}{}", "Some words. ".repeat(short / 12)));
-            return Ok(value.to_string());
+            value["pull_request"]["body"] = json!("Some words. ".repeat(short / 12));
+            return Ok(value);
         }
     }
 }
 
 async fn run() -> anyhow::Result<()> {
     let github = GitHub::start(Options::new(Clock::machine())).await?;
-    let body = payload(&github).await?;
-    say(format!("payload of {} bytes; {}", body.len(), database::version().await?));
     let secret = github.webhook_secret();
-    let secrets = Arc::new(Secrets::new(vec![secret.clone()])?);
+    let delivery = Arc::new(Delivery::new(payload(&github).await?, secret.expose_secret())?);
+    say(format!("payload of {} bytes; {}", delivery.one(0).0.len(), database::version().await?));
     let ours = [("SECRET", secret.expose_secret()), ("DATABASE_URL", &*database::fresh("bench_door").await?)];
     let fastify = [("SECRET", secret.expose_secret()), ("DATABASE_URL", &*database::fresh("bench_fastify").await?)];
     let mut whole = service(&github, &database::fresh("bench_service").await?, &[]).await?;
@@ -175,7 +181,7 @@ async fn run() -> anyhow::Result<()> {
                 say(format!("round {round} of {ROUNDS}, {connections} connections: {name}"));
                 let before = Counters::read().await?;
                 let one = match &all[who] {
-                    Ok(process) => measure(process, connections, &secrets, &body).await.map_err(|e| format!("{e:#}")),
+                    Ok(process) => measure(process, connections, &delivery).await.map_err(|e| format!("{e:#}")),
                     Err(why) => Err(why.clone()),
                 };
                 if who == 0 {
@@ -193,11 +199,11 @@ async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(process: &Process, connections: usize, secrets: &Arc<Secrets>, body: &str) -> anyhow::Result<Seen> {
+async fn measure(process: &Process, connections: usize, delivery: &Arc<Delivery>) -> anyhow::Result<Seen> {
     process.wake()?;
     let connections = Connection::several(connections, &process.url).await?;
-    let senders = connections.into_iter().map(|connection| Sender::new(connection, secrets.clone(), body));
-    let seen = load(senders.collect::<anyhow::Result<Vec<_>>>()?).await;
+    let senders = connections.into_iter().map(|connection| Sender { connection, delivery: delivery.clone() });
+    let seen = load(senders.collect::<Vec<_>>()).await;
     process.rest()?;
     seen
 }

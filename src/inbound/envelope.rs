@@ -120,9 +120,6 @@ impl Envelope {
         if body.len() > BODY_BYTES_MAX {
             return Err(Refused::TooLarge);
         }
-        if depth(body) > DEPTH_MAX {
-            return Err(Refused::TooDeep);
-        }
         let found = walk(body)?;
         let at = found.at.or(found.pushed_at.filter(|_| event == "push"));
         let lane = match (found.number, &found.git_ref, &found.sha) {
@@ -147,37 +144,34 @@ impl Envelope {
     }
 }
 
-/// How deep the brackets outside strings nest; a loop, so that no depth can exhaust the stack.
-fn depth(body: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 fn walk(body: &[u8]) -> Result<Found, Refused> {
     let mut found = Found::default();
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let walked = Walk { at: At::Top, found: &mut found }.deserialize(&mut json).and_then(|()| json.end());
-    walked.map_err(|error| {
-        let text = error.to_string();
-        let why = [TWICE, NUL].into_iter().find(|why| text.starts_with(why)).unwrap_or("a syntax error");
-        Refused::NotJson { why, line: error.line(), column: error.column() }
-    })?;
-    Ok(found)
+    // Once for the whole body is quicker than once for each text in it.
+    let text = std::str::from_utf8(body).map_err(|error| not_utf8(&body[..error.valid_up_to()]))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let walk = Walk { at: At::Top, left: DEPTH_MAX, found: &mut found };
+    match walk.deserialize(&mut json).and_then(|()| json.end()) {
+        Ok(()) => Ok(found),
+        Err(error) => Err(refused(&error)),
+    }
 }
 
+fn not_utf8(before: &[u8]) -> Refused {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    Refused::NotJson { why: "a byte that is no UTF-8", line, column }
+}
+
+fn refused(error: &serde_json::Error) -> Refused {
+    let text = error.to_string();
+    if text.starts_with(DEEP) {
+        return Refused::TooDeep;
+    }
+    let why = [TWICE, NUL].into_iter().find(|why| text.starts_with(why)).unwrap_or("a syntax error");
+    Refused::NotJson { why, line: error.line(), column: error.column() }
+}
+
+const DEEP: &str = "it is nested too deep";
 const TWICE: &str = "a key stands twice in one object";
 const NUL: &str = "a text holds NUL";
 
@@ -275,6 +269,8 @@ impl At {
 /// One value of the body, seen at its place.
 struct Walk<'a> {
     at: At,
+    /// How many more lists and objects may be inside each other here.
+    left: usize,
     found: &'a mut Found,
 }
 
@@ -295,9 +291,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let left = self.left.checked_sub(1).ok_or_else(|| A::Error::custom(DEEP))?;
         let mut keys = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
-            map.next_value_seed(Walk { at: self.at.child(&key), found: self.found })?;
+            map.next_value_seed(Walk { at: self.at.child(&key), left, found: self.found })?;
             keys.push(key);
         }
         keys.sort_unstable();
@@ -305,7 +302,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Walk { at: At::Elsewhere, found: self.found })?.is_some() {}
+        let left = self.left.checked_sub(1).ok_or_else(|| A::Error::custom(DEEP))?;
+        while list.next_element_seed(Walk { at: At::Elsewhere, left, found: self.found })?.is_some() {}
+        Ok(())
+    }
+
+    /// A text without escapes. It holds no NUL: a bare one is a syntax error.
+    fn visit_borrowed_str<E>(self, text: &str) -> Result<(), E> {
+        self.found.text(self.at, text);
         Ok(())
     }
 

@@ -80,16 +80,18 @@ fn what_is_not_decent_json_is_refused_at_once() {
     assert_eq!(why(r#"{"a\u0000":1}"#), NUL);
     assert_eq!(why(r#"{"a":1,"b":{"c":[{"d":1,"e":2,"d":3}]}}"#), TWICE);
     assert_eq!(why(r#"{"ab":1,"a\u0062":2}"#), TWICE);
-    assert!(matches!(Envelope::read("push", GUID, b"{\"a\":\"\xff\"}"), Err(Refused::NotJson { .. })));
+    let why = "a byte that is no UTF-8";
+    assert_eq!(Envelope::read("push", GUID, b"{\"a\":\n \"\xff\"}"), Err(Refused::NotJson { why, line: 2, column: 3 }));
 }
 
 #[test]
-fn depth_is_bounded_without_recursion() {
+fn depth_is_bounded() {
     let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
     assert!(read("push", &nested(DEPTH_MAX)).is_ok());
     assert_eq!(read("push", &nested(DEPTH_MAX + 1)), Err(Refused::TooDeep));
     assert_eq!(read("push", &nested(100_000)), Err(Refused::TooDeep));
-    assert_eq!(read("push", &"[".repeat(1_000_000)), Err(Refused::TooDeep));
+    assert_eq!(read("push", &format!("{{\"a\":{}", "[".repeat(1_000_000))), Err(Refused::TooDeep));
+    assert_eq!(read("push", &r#"{"a":"#.repeat(1_000_000)), Err(Refused::TooDeep));
     let text = format!(r#"{{"a":"{}\"{}"}}"#, "[{".repeat(1_000), "[".repeat(1_000));
     assert!(read("push", &text).is_ok(), "brackets inside a text do not nest");
 }
