@@ -7,6 +7,7 @@
 mod agent;
 mod dev;
 mod health;
+mod init;
 pub mod log;
 mod serve;
 
@@ -36,6 +37,7 @@ enum Command {
     Serve(SettingsArgs),
     Dev(Dev),
     Agent(agent::Agent),
+    Init(init::Init),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -116,6 +118,7 @@ impl Command {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
             Self::Agent(agent) => agent.run().await,
+            Self::Init(init) => init.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
