@@ -9,6 +9,7 @@ mod dev;
 mod health;
 mod init;
 pub mod log;
+mod schema;
 mod serve;
 mod validate;
 
@@ -40,6 +41,7 @@ enum Command {
     Agent(agent::Agent),
     Init(init::Init),
     Validate(validate::Validate),
+    Schema(schema::Schema),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -125,6 +127,7 @@ impl Command {
             Self::Agent(agent) => agent.run().await,
             Self::Init(init) => init.run(),
             Self::Validate(validate) => validate.run(),
+            Self::Schema(schema) => schema.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),

@@ -12,6 +12,7 @@
 pub mod builtin;
 pub mod defaults;
 pub mod expr;
+pub mod fields;
 pub mod file;
 pub mod names;
 pub mod parse;
@@ -21,6 +22,7 @@ pub mod planner;
 pub mod policy;
 pub mod problem;
 pub mod read;
+pub mod schema;
 pub mod starter;
 pub mod steps;
 mod suggest;

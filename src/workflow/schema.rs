@@ -5,11 +5,32 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Field, Group, Measure, Shape, kinds, mappings};
+use super::fields::{Field, Group, LIBRARY, Measure, POLICY, Shape, WORKFLOW, kinds, mappings};
+
+/// The schema of workflow files, as text.
+#[must_use]
+pub fn workflow() -> String {
+    text(&schema(&WORKFLOW, "Workflow of Pointsman"))
+}
+
+/// The schema of files that steps use, as text.
+#[must_use]
+pub fn library() -> String {
+    text(&schema(&LIBRARY, "Library file of Pointsman"))
+}
+
+/// The schema of `config.yml`, as text.
+#[must_use]
+pub fn config() -> String {
+    text(&schema(&POLICY, "Policy of Pointsman"))
+}
+
+fn text(schema: &Value) -> String {
+    format!("{schema:#}\n")
+}
 
 /// The schema of a file.
-#[must_use]
-pub fn schema(root: &'static Group, title: &str) -> Value {
+pub(super) fn schema(root: &'static Group, title: &str) -> Value {
     let mut schema = object(root);
     let inner = mappings(root).into_iter().skip(1);
     let definitions: Map<String, Value> = inner.map(|(_, group)| (group.name.to_owned(), object(group))).collect();
@@ -59,11 +80,9 @@ fn object(group: &Group) -> Value {
 }
 
 fn described(field: &Field) -> Value {
-    let mut schema = match field.shape {
-        // Beside a $ref draft-07 sees nothing.
-        Shape::Map(_) => json!({ "allOf": [of(&field.shape)] }),
-        _ => of(&field.shape),
-    };
+    let shape = of(&field.shape);
+    // Beside a $ref draft-07 sees nothing.
+    let mut schema = if matches!(field.shape, Shape::Map(_)) { json!({ "allOf": [shape] }) } else { shape };
     put(&mut schema, "description", json!(field.meaning));
     if !field.default.is_empty() {
         put(&mut schema, "default", value(field.default));

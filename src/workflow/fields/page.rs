@@ -68,7 +68,6 @@ fn written(example: &str) -> String {
 }
 
 fn takes(shape: &Shape) -> String {
-    let each = |shapes: &[Shape]| shapes.iter().map(takes).collect::<Vec<_>>().join(", or ");
     match shape {
         Shape::Text | Shape::Plain | Shape::Line => "text".to_owned(),
         Shape::Expression => "expression".to_owned(),
@@ -88,6 +87,6 @@ fn takes(shape: &Shape) -> String {
         Shape::Named(names, inner) => format!("`{}`, each: {}", names.join("`, `"), takes(inner)),
         Shape::List(inner, _) => format!("list of: {}", takes(inner)),
         Shape::OneOrList(inner, _) => format!("one or a list of: {}", takes(inner)),
-        Shape::Either(shapes) => each(shapes),
+        Shape::Either(shapes) => shapes.iter().map(takes).collect::<Vec<_>>().join("; or "),
     }
 }

@@ -89,11 +89,16 @@ static ON: Group = group("on", "The events that start a workflow. `push:` with n
     field("comment", Either(&[OneOrList(&Plain, UNBOUNDED), Map(&COMMENT)]), "Somebody comments on a pull request. A text or a list is `commands`. Checked; not acted on yet.").example("deploy"),
 ]]);
 
-const BRANCHES: Field = field("branches", PATTERNS, "The branches that count, as patterns; `!` before one takes away.").example("[\"main\", \"release/**\"]");
+const BRANCHES: Field = field("branches", PATTERNS, "The branches that count, as patterns; `!` before one takes away.")
+    .example("[\"main\", \"release/**\"]");
 const BRANCHES_IGNORE: Field =
-    field("branches-ignore", PATTERNS, "The branches that do not count. Not beside `branches`.").also(&["branches_ignore"]);
-const PATHS: Field = field("paths", PATTERNS, "The changed files that count, as patterns: one of them must have changed.").example("[\"src/**\", \"!**/*.md\"]");
-const PATHS_IGNORE: Field = field("paths-ignore", PATTERNS, "The changed files that do not count. Not beside `paths`.").also(&["paths_ignore"]);
+    field("branches-ignore", PATTERNS, "The branches that do not count. Not beside `branches`.")
+        .also(&["branches_ignore"]);
+const PATHS: Field =
+    field("paths", PATTERNS, "The changed files that count, as patterns: one of them must have changed.")
+        .example("[\"src/**\", \"!**/*.md\"]");
+const PATHS_IGNORE: Field =
+    field("paths-ignore", PATTERNS, "The changed files that do not count. Not beside `paths`.").also(&["paths_ignore"]);
 
 #[rustfmt::skip]
 static PULL_REQUEST: Group = group("pull_request", "Which pull requests. `branches` is the branch that one shall be merged into.", &[&[
@@ -149,7 +154,8 @@ static CONCURRENCY: Group = group("concurrency", "Runs that do not run beside ea
     field("cancel-in-progress", Flag, "As on Actions: `true` is `on_conflict: replace_running`, `false` is `replace_queued`."),
 ]]).one_of(&["group"]);
 
-const MEMORY_LIMIT: Field = field("memory_limit", Measure(Size), "Memory of the steps that run at once.").example("4GB");
+const MEMORY_LIMIT: Field =
+    field("memory_limit", Measure(Size), "Memory of the steps that run at once.").example("4GB");
 const CPU_LIMIT: Field = field("cpu_limit", Measure(Cores), "Cores of the steps that run at once.").example("4 cores");
 const DISK_SPACE: Field = field("disk_space", Measure(Size), "Disk of the steps that run at once.").example("20GB");
 
@@ -196,8 +202,17 @@ static ERROR_HANDLING: Group = group("error_handling", "What happens when steps 
     field("recovery_actions", OneOrList(&Word(&["rollback", "immediate_rollback", "retry", "skip", "skip_non_critical"]), UNBOUNDED), "What is done, in turn, when a step has failed for good."),
 ]]);
 
-const TIMEOUT: Field = field("timeout", Measure(Duration), "How long each try may take. Without it what `defaults`, then the type, then the agent says; else `5m`.");
-const RETRIES_FIELD: Field = field("retries", RETRIES, "Further tries with each agent. Without it what `defaults`, then the type, then the agent says; else 3.").once(&["retry_count"]);
+const TIMEOUT: Field = field(
+    "timeout",
+    Measure(Duration),
+    "How long each try may take. Without it what `defaults`, then the type, then the agent says; else `5m`.",
+);
+const RETRIES_FIELD: Field = field(
+    "retries",
+    RETRIES,
+    "Further tries with each agent. Without it what `defaults`, then the type, then the agent says; else 3.",
+)
+.once(&["retry_count"]);
 const RETRY_FIELD: Field = field("retry", Map(&RETRY), "How long to wait between tries.");
 
 #[rustfmt::skip]
@@ -222,12 +237,23 @@ static PERMISSIONS: Group = group("permissions", "What an agent may touch. It is
 
 const ENV: Shape = Each(&Text);
 const STEPS: Shape = List(&Having("uses", &CALL, &STEP), UNBOUNDED);
-const ID: Field = field("id", Id, "Its name in `needs` and expressions: letters, digits, `_` and `-`. Must be there.").example("lint");
-const NEEDS: Field = field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended before it starts.").example("[\"build\"]").once(&["dependencies"]);
+const ID: Field = field("id", Id, "Its name in `needs` and expressions: letters, digits, `_` and `-`. Must be there.")
+    .example("lint");
+const NEEDS: Field = field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended before it starts.")
+    .example("[\"build\"]")
+    .once(&["dependencies"]);
 const CRITICAL: Field = field("critical", Flag, "Whether its failure fails the run.").default("true");
-const GOES_ON: Field = field("continue-on-error", Flag, "As on Actions: `true` is `critical: false`.").also(&["continue_on_error"]);
-const MAX_PARALLEL: Field = field("max_parallel", AT_ONCE, "How many instances of a fan-out run at once. Without it as many as the run may have.").also(&["max-parallel"]);
-const FAIL_FAST: Field = field("fail_fast", Flag, "Whether the first instance that fails ends the others.").default("false").also(&["fail-fast"]);
+const GOES_ON: Field =
+    field("continue-on-error", Flag, "As on Actions: `true` is `critical: false`.").also(&["continue_on_error"]);
+const MAX_PARALLEL: Field = field(
+    "max_parallel",
+    AT_ONCE,
+    "How many instances of a fan-out run at once. Without it as many as the run may have.",
+)
+.also(&["max-parallel"]);
+const FAIL_FAST: Field = field("fail_fast", Flag, "Whether the first instance that fails ends the others.")
+    .default("false")
+    .also(&["fail-fast"]);
 
 #[rustfmt::skip]
 static STEP: Group = group("step", "A step: a command line (`run`), or words for an agent (`with`).", &[&[
@@ -262,7 +288,7 @@ const WORK: &[Field] = &[
     field("working-directory", Text, "The folder of the checkout where `run` starts.").example("web").also(&["working_directory"]),
     field("shell", Word(&["bash", "sh"]), "Accepted for Actions' sake: the runner's own shell runs every line."),
     field("env", ENV, "Variables of the command line, with expressions.").example("{\"BRANCH\": \"${{ ref }}\"}"),
-    field("secrets", OneOrList(&Text, VARIABLES_MAX), "Names of the runner's secrets that the command line gets as variables.").example("[\"NPM_TOKEN\"]"),
+    field("secrets", OneOrList(&Text, VARIABLES_MAX), "Names of the runner's secrets that the command line gets as variables.").example("[\"TOKEN\"]"),
     field("fallback_agents", FALLBACKS, "Who gets it, one after the other, when its agent has used up its retries. Without it, those of `error_handling`."),
     TIMEOUT,
     field("queue_timeout", Measure(Duration), "How long it may wait for a place or an agent."),

@@ -65,7 +65,10 @@ fn build() -> Value {
 /// What must stand, or must not, beside a field for it to mean something.
 fn beside(group: &Group, name: &str, mapping: &mut Map<String, Value>) {
     let more = match (group.name, name) {
-        ("step" | "rollback", "agent") => return _ = mapping.remove("run"),
+        ("step" | "rollback", "agent") => {
+            mapping.remove("run");
+            return;
+        }
         ("step", "max_parallel" | "max-parallel" | "fail_fast" | "fail-fast") => ("matrix", json!({ "os": ["a"] })),
         ("input", "options") => ("type", json!("choice")),
         ("workflow", "remove") => ("uses", json!("pr_processing")),
@@ -164,7 +167,8 @@ fn words(folder: &Path, found: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
             let source = fs::read_to_string(&path).unwrap();
             let plain = |word: &&str| {
-                (2..40).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'))
+                (2..40).contains(&word.len())
+                    && word.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'))
             };
             found.extend(source.split('"').filter(plain).map(str::to_owned));
         }
@@ -228,7 +232,8 @@ fn each_field_is_taken_at_its_place_by_all_its_names() {
 #[test]
 fn the_schema_takes_what_the_parser_takes_and_refuses_the_wrong_kind() {
     let judges = judges();
-    let values = [json!(null), json!(true), json!(5), json!(5_000), json!("text"), json!(["text"]), json!({ OWN: "text" })];
+    let values =
+        [json!(null), json!(true), json!(5), json!(5_000), json!("text"), json!(["text"]), json!({ OWN: "text" })];
     each(|root, place, field| {
         let valid = &judges.iter().find(|(name, _)| *name == root.name).unwrap().1;
         for value in &values {
@@ -252,7 +257,19 @@ fn wrong_word(shape: &Shape) -> Option<(Value, &'static [&'static str])> {
         Shape::Each(inner) => wrong_word(inner).map(|(value, words)| (json!({ OWN: value }), words)),
         Shape::Named(names, inner) => wrong_word(inner).map(|(value, words)| (json!({ names[0]: value }), words)),
         Shape::Either(shapes) => shapes.iter().find_map(wrong_word),
-        _ => None,
+        Shape::Text
+        | Shape::Plain
+        | Shape::Line
+        | Shape::Expression
+        | Shape::Id
+        | Shape::Agent
+        | Shape::Flag
+        | Shape::Whole(..)
+        | Shape::Measure(_)
+        | Shape::Kind
+        | Shape::Any
+        | Shape::Map(_)
+        | Shape::Having(..) => None,
     }
 }
 
@@ -264,7 +281,9 @@ fn the_words_are_those_that_the_parser_names() {
         let said = problems(root, &with(root, place, field.name, value));
         let words: Vec<&str> = words.iter().copied().filter(|word| *word != "workflow_dispatch").collect();
         let words = words.join(", ");
-        let told = |text: &str| text.split_once(&words).is_some_and(|(_, behind)| !behind.starts_with(", ") || behind.starts_with(", not "));
+        let told = |text: &str| {
+            text.split_once(&words).is_some_and(|(_, behind)| !behind.starts_with(", ") || behind.starts_with(", not "))
+        };
         let told = said.iter().any(|problem| told(&problem.message) || problem.help.as_deref().is_some_and(told));
         assert!(told, "{}: {} {}: {words}: {said:?}", root.name, place.0, field.name);
         count += 1;

@@ -5,7 +5,6 @@ use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use super::*;
 use crate::workflow::builtin::BUILTINS;
 use crate::workflow::defaults::Operator;
-use crate::workflow::fields::{LIBRARY, POLICY, WORKFLOW};
 
 struct Judge {
     schemas: Schemas,
