@@ -41,7 +41,7 @@ pub static WORKFLOW: Group = group("workflow", "A workflow: when it runs, and th
     field("timeout", Measure(Duration), "How long a whole run may take. Without it, what the server says (`1h`)."),
     field("concurrency", Either(&[Plain, Map(&CONCURRENCY)]), "Runs of one group do not run beside each other. A text alone is the group.").example("deploy-${{ ref }}"),
     field("resource_limits", Map(&RESOURCE_LIMITS), "What a run may take at once, at most what the server allows."),
-    field("budget", Map(&BUDGET), "What a run may cost; beyond it, a person is asked."),
+    field("budget", Map(&BUDGET), "What a run may cost."),
     field("notifications", Map(&NOTIFICATIONS), "Who hears of a run."),
     field("checks", Word(&["each_step", "failed", "workflow"]), "Which checks a commit shows beside that of the workflow: one of each step, of the failed ones, or none.").default("each_step"),
     field("drafts", Flag, "Whether it runs for draft pull requests.").default("true"),
@@ -50,7 +50,7 @@ pub static WORKFLOW: Group = group("workflow", "A workflow: when it runs, and th
     field("defaults", Map(&DEFAULTS), "What all steps share where they do not say otherwise."),
     field("env", ENV, "Variables of every command line; a step's own count before them."),
     field("run-name", Line, "A name of each run, with expressions. Checked, and not shown yet.").example("Deploy ${{ ref }}").also(&["run_name"]),
-    field("permissions", Map(&PERMISSIONS), "What the agents of every step may touch; a step's own lists count before them."),
+    field("permissions", Map(&PERMISSIONS), "What the agents of all steps may touch that do not say it themselves."),
     field("steps", STEPS, "What it does. Steps without `needs` start at once."),
 ]]).one_of(&["steps", "uses"]);
 
@@ -174,11 +174,11 @@ static LIMITS: Group = group("limits", "The most that any run of the repository 
 ]]);
 
 #[rustfmt::skip]
-static BUDGET: Group = group("budget", "What one run may cost.", &[&[field("max_cost_usd", Measure(Dollars), "In US dollars, as the agents tell their costs.")]]);
+static BUDGET: Group = group("budget", "What one run may cost.", &[&[field("max_cost_usd", Measure(Dollars), "In US dollars, as the agents tell their costs. Above it, the run stops and asks a person.")]]);
 
 #[rustfmt::skip]
 static BUDGETS: Group = group("budgets", "What runs may cost, in US dollars.", &[&[
-    field("max_cost_usd", Measure(Dollars), "One run; beyond it, a person is asked."),
+    field("max_cost_usd", Measure(Dollars), "One run; above it, it stops and asks a person."),
     field("max_cost_usd_per_day", Measure(Dollars), "All runs of a day. Checked; not acted on yet."),
     field("max_cost_usd_per_month", Measure(Dollars), "All runs of a month. Checked; not acted on yet."),
 ]]);
@@ -197,9 +197,9 @@ static ERROR_HANDLING: Group = group("error_handling", "What happens when steps 
     field("strategy", Word(&["retry", "retry_with_fallback", "retry_with_analysis", "immediate_escalation"]), "Try again; then with the fallback agents; each time told what went wrong before; or tell people at once and do not try again. Without it `retry`, and for a step with fallback agents `retry_with_fallback`."),
     field("max_retries", RETRIES, "The most retries of any step, whatever the step says."),
     field("fallback_agents", FALLBACKS, "Who gets a step, one after the other, when its own agent has used up its retries.").example("[\"goose\", \"aider\"]"),
-    field("parallel", Word(&["continue", "fail_dependent", "fail_fast"]), "What a failure means for the others: all go on, those that need the step are skipped, or the whole run ends."),
-    field("escalation", Word(&["notify_admin", "immediate_admin_notify", "team_notify"]), "Who is told of a failure."),
-    field("recovery_actions", OneOrList(&Word(&["rollback", "immediate_rollback", "retry", "skip", "skip_non_critical"]), UNBOUNDED), "What is done, in turn, when a step has failed for good."),
+    field("parallel", Word(&["continue", "fail_dependent", "fail_fast"]), "What a failure means for the others: the steps behind one that is not `critical` go on, those behind any failed one are cancelled, or the whole run ends.").default("fail_dependent"),
+    field("escalation", Word(&["notify_admin", "immediate_admin_notify", "team_notify"]), "Who is told when retries do not help."),
+    field("recovery_actions", OneOrList(&Word(&["rollback", "immediate_rollback", "retry", "skip", "skip_non_critical"]), UNBOUNDED), "What people are offered when a step has failed."),
 ]]);
 
 const TIMEOUT: Field = field(
@@ -229,7 +229,7 @@ static RETRY: Group = group("retry", "The wait between tries: it grows by a fact
 ]]);
 
 #[rustfmt::skip]
-static PERMISSIONS: Group = group("permissions", "What an agent may touch. It is told, and holds itself to it as far as it can.", &[&[
+static PERMISSIONS: Group = group("permissions", "What an agent may touch; it is told. What is not said is not limited.", &[&[
     field("network", REQUIRED, "Hosts it may reach.").example("[\"crates.io\"]"),
     field("write_paths", REQUIRED, "Files it may write, as patterns.").example("[\"src/**\"]"),
     field("tools", REQUIRED, "Tools it may use."),
@@ -239,9 +239,10 @@ const ENV: Shape = Each(&Text);
 const STEPS: Shape = List(&Having("uses", &CALL, &STEP), UNBOUNDED);
 const ID: Field = field("id", Id, "Its name in `needs` and expressions: letters, digits, `_` and `-`. Must be there.")
     .example("lint");
-const NEEDS: Field = field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended before it starts.")
-    .example("[\"build\"]")
-    .once(&["dependencies"]);
+const NEEDS: Field =
+    field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended well before it starts.")
+        .example("[\"build\"]")
+        .once(&["dependencies"]);
 const CRITICAL: Field = field("critical", Flag, "Whether its failure fails the run.").default("true");
 const GOES_ON: Field =
     field("continue-on-error", Flag, "As on Actions: `true` is `critical: false`.").also(&["continue_on_error"]);
@@ -261,19 +262,19 @@ static STEP: Group = group("step", "A step: a command line (`run`), or words for
     field("name", Line, "What people see; it may hold `${{ matrix.NAME }}`. Without it, the id."),
     NEEDS,
     field("if", Expression, "Whether it runs. Without it, when all that it needs ended well.").example("event == 'push'"),
-    field("join", Word(&["all", "any"]), "How many of `needs` it waits for.").default("all"),
+    field("join", Word(&["all", "any"]), "How many of `needs` must have ended well: each, or one, with the first of which it starts.").default("all"),
 ], WORK, &[
     field("for_each", Expression, "A list: one instance for each of its items, which is `item` in expressions. Known when the step starts.").example("fromJSON(steps.build.outputs.files)"),
     field("matrix", Map(&MATRIX), "One instance for each combination, which is `matrix` in expressions. Known when the file is read."),
     field("strategy", Map(&STRATEGY), "As on Actions: what stands around `matrix` there."),
     MAX_PARALLEL, FAIL_FAST, CRITICAL, GOES_ON,
-    field("parallel", Flag, "`false`: no other step of the run runs beside it.").default("true"),
-    field("exclusion_group", Line, "Steps of one name run one after the other, over all runs of the repository."),
-    field("environment", Line, "The GitHub environment that it deploys to.").example("production"),
-    field("priority", Whole(-1_000, 1_000), "Which of the steps that could start starts first: the higher.").default("0"),
+    field("parallel", Flag, "`false`: it runs alone.").default("true"),
+    field("exclusion_group", Line, "No two steps of a run with the same name here run at once."),
+    field("environment", Line, "The GitHub environment that it deploys to; one run at a time holds it.").example("production"),
+    field("priority", Whole(-1_000, 1_000), "Of steps with equally long ways to the end, the higher starts first.").default("0"),
     field("approval", Either(&[Flag, Map(&APPROVAL)]), "A person must agree before it starts."),
-    field("rollback", Map(&ROLLBACK), "What undoes it: a step that runs when the run is rolled back."),
-    field("required_context", OneOrList(&Expression, REQUIRED_MAX), "Values that must not be empty when it starts.").example("[\"steps.build.outputs.version\"]"),
+    field("rollback", Map(&ROLLBACK), "What undoes it, where it started and then failed or ran out of time."),
+    field("required_context", OneOrList(&Expression, REQUIRED_MAX), "Values that must be there when it starts: none may be `null`.").example("[\"steps.build.outputs.version\"]"),
     field("permissions", Map(&PERMISSIONS), "What its agent may touch."),
     field("outputs", Either(&[OneOrList(&Text, OUTPUTS_MAX), Each(&OUTPUT_SHAPE)]), "What it gives: names, or names with types. What is declared must be there at its end.").example("{\"version\": \"string\"}"),
     field("resources", Map(&RESOURCES), "What it takes of the run's `resource_limits`."),
@@ -291,7 +292,7 @@ const WORK: &[Field] = &[
     field("secrets", OneOrList(&Text, VARIABLES_MAX), "Names of the runner's secrets that the command line gets as variables.").example("[\"TOKEN\"]"),
     field("fallback_agents", FALLBACKS, "Who gets it, one after the other, when its agent has used up its retries. Without it, those of `error_handling`."),
     TIMEOUT,
-    field("queue_timeout", Measure(Duration), "How long it may wait for a place or an agent."),
+    field("queue_timeout", Measure(Duration), "How long it may wait for an agent. Without it, as long as the run."),
     field("stall_timeout", Measure(Duration), "How long a try may show no sign of life.").default("10m"),
     RETRIES_FIELD, RETRY_FIELD,
 ];

@@ -13,7 +13,10 @@ use crate::workflow::problem::{Code, Problem, Severity};
 use crate::workflow::schema::{schema, value};
 
 const ROOTS: [&Group; 3] = [&WORKFLOW, &LIBRARY, &POLICY];
+/// A file that steps use, and one that is looked at.
 const LIB: &str = ".workflows/lib/test.yml";
+const USED: &str = "inputs: { zzz: {} }\nsteps: [{ id: inner, run: make }]";
+const TESTED: &str = ".workflows/lib/tested.yml";
 /// Stands for names of the file's own.
 const OWN: &str = "zzz";
 /// Words of one file at once: every one may be a problem, and a file tells a hundred.
@@ -22,17 +25,16 @@ const BATCH: usize = 40;
 /// What the parser says of a file that begins with this mapping.
 fn problems(root: &'static Group, file: &Value) -> Vec<Problem> {
     let text = serde_json::to_string_pretty(file).unwrap();
-    let used = || format!("inputs: {{ {OWN}: {{}} }}\nsteps: [{{ id: inner, run: make }}]");
-    let read = |text: &str, library: String| {
-        let library = [(LIB.to_owned(), library)].into();
+    let read = |text: &str, tested: &str| {
+        let library = [(LIB.to_owned(), USED.to_owned()), (TESTED.to_owned(), tested.to_owned())].into();
         match parse_with(&"ci".parse().unwrap(), text, &Operator::default(), &library) {
             Ok(workflow) => workflow.warnings,
             Err(problems) => problems,
         }
     };
     match root.name {
-        "workflow" => read(&text, used()),
-        "library" => read("steps: [{ id: outer, uses: ./lib/test.yml }]", text),
+        "workflow" => read(&text, ""),
+        "library" => read("steps: [{ id: outer, uses: ./lib/tested.yml }]", &text),
         _ => policy::parse(&text).map_or_else(|problems| problems, |policy| policy.warnings),
     }
 }
@@ -88,7 +90,7 @@ fn file(root: &'static Group, path: &str, mapping: Value) -> Value {
             continue;
         }
         let outer = parts[..at].join(".");
-        let group = mappings(root).into_iter().rev().find(|(path, _)| *path == outer);
+        let group = mappings(root).into_iter().find(|(path, _)| *path == outer);
         let mut around = group.map_or(json!({}), |(_, group)| ground(group));
         around[name] = match (name, list) {
             ("steps", true) => json!([build(), inner]),
