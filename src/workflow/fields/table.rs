@@ -28,7 +28,6 @@ const PERMISSION: Shape = Word(&["read", "triage", "write", "maintain", "admin"]
 const SKIPS: Shape = Word(&["hold", "pass", "off"]);
 
 /// A file `.workflows/NAME.yml`.
-#[rustfmt::skip]
 pub static WORKFLOW: Group = group("workflow", "A workflow: when it runs, and the graph of its steps. The name of the file is its id.", &[&[
     field("uses", Word(&["pr_processing", "hotfix_deployment", "feature_integration"]), "A built-in workflow as the ground of this one: what the file says takes the place of what that says, step by step of the same id."),
     field("remove", OneOrList(&Text, REMOVE_MAX), "Steps of the built-in workflow to leave out; who needed one needs what that needed.").example("[\"security_audit\"]"),
@@ -55,7 +54,6 @@ pub static WORKFLOW: Group = group("workflow", "A workflow: when it runs, and th
 ]]).one_of(&["steps", "uses"]);
 
 /// A file `.workflows/lib/NAME.yml`.
-#[rustfmt::skip]
 pub static LIBRARY: Group = group("library", "Steps that other workflows use, with `uses: ./lib/NAME.yml` in a step.", &[&[
     field("name", Line, "What people see."),
     field("description", Text, "What it is for, for people."),
@@ -67,7 +65,6 @@ pub static LIBRARY: Group = group("library", "Steps that other workflows use, wi
 ]]).one_of(&["steps"]);
 
 /// The file `.workflows/config.yml`.
-#[rustfmt::skip]
 pub static POLICY: Group = group("config", "What a repository decides for all its workflows.", &[&[
     field("definition_ref", Word(&["default", "base"]), "Whose version of a workflow counts for a pull request: the default branch's, or that of the branch it shall be merged into. Never its own.").default("default"),
     field("bare_commands", Flag, "Whether `/retry` works as well as `/pointsman retry`.").default("true"),
@@ -79,7 +76,6 @@ pub static POLICY: Group = group("config", "What a repository decides for all it
     field("budgets", Map(&BUDGETS), "What runs may cost.").also(&["budget"]),
 ]]);
 
-#[rustfmt::skip]
 static ON: Group = group("on", "The events that start a workflow. `push:` with nothing behind it is every push.", &[&[
     field("pull_request", Map(&PULL_REQUEST), "A pull request is opened or changes."),
     field("push", Map(&PUSH), "A branch or a tag is pushed."),
@@ -89,25 +85,17 @@ static ON: Group = group("on", "The events that start a workflow. `push:` with n
     field("comment", Either(&[OneOrList(&Plain, UNBOUNDED), Map(&COMMENT)]), "Somebody comments on a pull request. A text or a list is `commands`. Checked; not acted on yet.").example("deploy"),
 ]]);
 
-const BRANCHES: Field = field("branches", PATTERNS, "The branches that count, as patterns; `!` before one takes away.")
-    .example("[\"main\", \"release/**\"]");
-const BRANCHES_IGNORE: Field =
-    field("branches-ignore", PATTERNS, "The branches that do not count. Not beside `branches`.")
-        .also(&["branches_ignore"]);
-const PATHS: Field =
-    field("paths", PATTERNS, "The changed files that count, as patterns: one of them must have changed.")
-        .example("[\"src/**\", \"!**/*.md\"]");
-const PATHS_IGNORE: Field =
-    field("paths-ignore", PATTERNS, "The changed files that do not count. Not beside `paths`.").also(&["paths_ignore"]);
+const BRANCHES: Field = field("branches", PATTERNS, "The branches that count, as patterns; `!` before one takes away.").example("[\"main\", \"release/**\"]");
+const BRANCHES_IGNORE: Field = field("branches-ignore", PATTERNS, "The branches that do not count. Not beside `branches`.").also(&["branches_ignore"]);
+const PATHS: Field = field("paths", PATTERNS, "The changed files that count, as patterns: one of them must have changed.").example("[\"src/**\", \"!**/*.md\"]");
+const PATHS_IGNORE: Field = field("paths-ignore", PATTERNS, "The changed files that do not count. Not beside `paths`.").also(&["paths_ignore"]);
 
-#[rustfmt::skip]
 static PULL_REQUEST: Group = group("pull_request", "Which pull requests. `branches` is the branch that one shall be merged into.", &[&[
     field("types", OneOrList(&Word(&PULL_REQUEST_TYPES), PULL_REQUEST_TYPES.len()), "What must have happened. Without it `opened`, `synchronize` and `reopened`; with `labels` also `labeled`.").example("[\"opened\", \"ready_for_review\"]"),
     BRANCHES, BRANCHES_IGNORE, PATHS, PATHS_IGNORE,
     field("labels", OneOrList(&Text, UNBOUNDED), "At least one of these labels, and none of those with `!`.").example("[\"deploy\", \"!wip\"]"),
 ]]);
 
-#[rustfmt::skip]
 static PUSH: Group = group("push", "Which pushes.", &[&[
     BRANCHES, BRANCHES_IGNORE,
     field("tags", PATTERNS, "The tags that count, as patterns.").example("[\"v*\"]"),
@@ -115,29 +103,24 @@ static PUSH: Group = group("push", "Which pushes.", &[&[
     PATHS, PATHS_IGNORE,
 ]]);
 
-#[rustfmt::skip]
 static MERGE_GROUP: Group = group("merge_group", "Which groups of the merge queue.", &[&[
     field("types", OneOrList(&Word(&["checks_requested"]), 1), "GitHub has this one only."),
     BRANCHES, BRANCHES_IGNORE,
 ]]);
 
-#[rustfmt::skip]
 static SCHEDULE: Group = group("schedule", "A time.", &[&[
     field("cron", Text, "Minute, hour, day, month and weekday; or words such as `daily around 3:00`.").example("17 3 * * 1"),
     field("timezone", Text, "A zone by its name.").default("UTC").example("Europe/Berlin"),
 ]]).one_of(&["cron"]);
 
-#[rustfmt::skip]
 static MANUAL: Group = group("manual", "A start by a person.", &[&[field("inputs", INPUTS_SHAPE, "The values that the person may give.")]]);
 
-#[rustfmt::skip]
 static COMMENT: Group = group("comment", "What somebody writes under a pull request. At least one command or phrase.", &[&[
     field("commands", OneOrList(&Text, UNBOUNDED), "Words: `deploy` for a line that begins with `/deploy`.").example("[\"deploy\"]"),
     field("phrases", OneOrList(&Text, UNBOUNDED), "Whole lines.").example("[\"ship it\"]"),
     field("from", PERMISSION, "Who may: what a person must be allowed to do in the repository.").default("write"),
 ]]);
 
-#[rustfmt::skip]
 static INPUT: Group = group("input", "A value that somebody gives, as `inputs.NAME` in expressions.", &[&[
     field("type", Word(&["string", "number", "boolean", "choice", "environment"]), "What values it takes.").default("string"),
     field("options", OneOrList(&Text, crate::workflow::inputs::OPTIONS_MAX), "The values of a `choice`.").example("[\"staging\", \"production\"]"),
@@ -146,7 +129,6 @@ static INPUT: Group = group("input", "A value that somebody gives, as `inputs.NA
     field("default", Text, "Its value when nobody gives one."),
 ]]);
 
-#[rustfmt::skip]
 static CONCURRENCY: Group = group("concurrency", "Runs that do not run beside each other.", &[&[
     field("group", Text, "The name of the group, with expressions; a run is in the group of that name, in its repository.").example("${{ pr.number || sha }}"),
     field("limit", Whole(1, GROUP_LIMIT_MAX as i64), "How many may run at once.").default("1"),
@@ -154,18 +136,15 @@ static CONCURRENCY: Group = group("concurrency", "Runs that do not run beside ea
     field("cancel-in-progress", Flag, "As on Actions: `true` is `on_conflict: replace_running`, `false` is `replace_queued`."),
 ]]).one_of(&["group"]);
 
-const MEMORY_LIMIT: Field =
-    field("memory_limit", Measure(Size), "Memory of the steps that run at once.").example("4GB");
+const MEMORY_LIMIT: Field = field("memory_limit", Measure(Size), "Memory of the steps that run at once.").example("4GB");
 const CPU_LIMIT: Field = field("cpu_limit", Measure(Cores), "Cores of the steps that run at once.").example("4 cores");
 const DISK_SPACE: Field = field("disk_space", Measure(Size), "Disk of the steps that run at once.").example("20GB");
 
-#[rustfmt::skip]
 static RESOURCE_LIMITS: Group = group("resource_limits", "What one run may take at once. What is not said, and what is above it, is the server's.", &[&[
     field("max_concurrent_steps", Whole(1, 1_000), "Steps at once."),
     MEMORY_LIMIT, CPU_LIMIT, DISK_SPACE,
 ]]);
 
-#[rustfmt::skip]
 static LIMITS: Group = group("limits", "The most that any run of the repository may take.", &[&[
     field("max_concurrent_steps", Whole(1, 1_000), "Steps of one run at once."),
     field("timeout", Measure(Duration), "How long a run may take."),
@@ -173,17 +152,14 @@ static LIMITS: Group = group("limits", "The most that any run of the repository 
     field("max_concurrent_workflows", Whole(1, 1_000), "Runs of the repository at once. Checked; not acted on yet."),
 ]]);
 
-#[rustfmt::skip]
 static BUDGET: Group = group("budget", "What one run may cost.", &[&[field("max_cost_usd", Measure(Dollars), "In US dollars, as the agents tell their costs. Above it, the run stops and asks a person.")]]);
 
-#[rustfmt::skip]
 static BUDGETS: Group = group("budgets", "What runs may cost, in US dollars.", &[&[
     field("max_cost_usd", Measure(Dollars), "One run; above it, it stops and asks a person."),
     field("max_cost_usd_per_day", Measure(Dollars), "All runs of a day. Checked; not acted on yet."),
     field("max_cost_usd_per_month", Measure(Dollars), "All runs of a month. Checked; not acted on yet."),
 ]]);
 
-#[rustfmt::skip]
 static NOTIFICATIONS: Group = group("notifications", "When somebody is told, and where.", &[&[
     field("on_start", Flag, "When a run starts.").default("false"),
     field("on_complete", Flag, "When a run ends well.").default("false"),
@@ -192,7 +168,6 @@ static NOTIFICATIONS: Group = group("notifications", "When somebody is told, and
     field("channels", OneOrList(&Word(&["slack", "email", "sms", "webhook"]), UNBOUNDED), "Where."),
 ]]);
 
-#[rustfmt::skip]
 static ERROR_HANDLING: Group = group("error_handling", "What happens when steps fail.", &[&[
     field("strategy", Word(&["retry", "retry_with_fallback", "retry_with_analysis", "immediate_escalation"]), "Try again; then with the fallback agents; each time told what went wrong before; or tell people at once and do not try again. Without it `retry`, and for a step with fallback agents `retry_with_fallback`."),
     field("max_retries", RETRIES, "The most retries of any step, whatever the step says."),
@@ -202,33 +177,21 @@ static ERROR_HANDLING: Group = group("error_handling", "What happens when steps 
     field("recovery_actions", OneOrList(&Word(&["rollback", "immediate_rollback", "retry", "skip", "skip_non_critical"]), UNBOUNDED), "What people are offered when a step has failed."),
 ]]);
 
-const TIMEOUT: Field = field(
-    "timeout",
-    Measure(Duration),
-    "How long each try may take. Without it what `defaults`, then the type, then the agent says; else `5m`.",
-);
-const RETRIES_FIELD: Field = field(
-    "retries",
-    RETRIES,
-    "Further tries with each agent. Without it what `defaults`, then the type, then the agent says; else 3.",
-)
-.once(&["retry_count"]);
+const TIMEOUT: Field = field("timeout", Measure(Duration), "How long each try may take. Without it what `defaults`, then the type, then the agent says; else `5m`.");
+const RETRIES_FIELD: Field = field("retries", RETRIES, "Further tries with each agent. Without it what `defaults`, then the type, then the agent says; else 3.").once(&["retry_count"]);
 const RETRY_FIELD: Field = field("retry", Map(&RETRY), "How long to wait between tries.");
 
-#[rustfmt::skip]
 static DEFAULTS: Group = group("defaults", "What all steps share where they do not say otherwise.", &[&[
     field("agent", Agent, "Who does the steps that have no `run` and name nobody."),
     TIMEOUT, RETRIES_FIELD, RETRY_FIELD,
 ]]);
 
-#[rustfmt::skip]
 static RETRY: Group = group("retry", "The wait between tries: it grows by a factor, up to a most.", &[&[
     field("backoff", Measure(Duration), "The first wait.").default("1s"),
     field("factor", Measure(Factor), "How much longer each further wait is, from 1 to 10.").default("2"),
     field("max", Measure(Duration), "The longest wait.").default("5m"),
 ]]);
 
-#[rustfmt::skip]
 static PERMISSIONS: Group = group("permissions", "What an agent may touch; it is told. What is not said is not limited.", &[&[
     field("network", REQUIRED, "Hosts it may reach.").example("[\"crates.io\"]"),
     field("write_paths", REQUIRED, "Files it may write, as patterns.").example("[\"src/**\"]"),
@@ -237,26 +200,13 @@ static PERMISSIONS: Group = group("permissions", "What an agent may touch; it is
 
 const ENV: Shape = Each(&Text);
 const STEPS: Shape = List(&Having("uses", &CALL, &STEP), UNBOUNDED);
-const ID: Field = field("id", Id, "Its name in `needs` and expressions: letters, digits, `_` and `-`. Must be there.")
-    .example("lint");
-const NEEDS: Field =
-    field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended well before it starts.")
-        .example("[\"build\"]")
-        .once(&["dependencies"]);
+const ID: Field = field("id", Id, "Its name in `needs` and expressions: letters, digits, `_` and `-`. Must be there.").example("lint");
+const NEEDS: Field = field("needs", OneOrList(&Text, NEEDS_MAX), "The steps that must have ended well before it starts.").example("[\"build\"]").once(&["dependencies"]);
 const CRITICAL: Field = field("critical", Flag, "Whether its failure fails the run.").default("true");
-const GOES_ON: Field =
-    field("continue-on-error", Flag, "As on Actions: `true` is `critical: false`.").also(&["continue_on_error"]);
-const MAX_PARALLEL: Field = field(
-    "max_parallel",
-    AT_ONCE,
-    "How many instances of a fan-out run at once. Without it as many as the run may have.",
-)
-.also(&["max-parallel"]);
-const FAIL_FAST: Field = field("fail_fast", Flag, "Whether the first instance that fails ends the others.")
-    .default("false")
-    .also(&["fail-fast"]);
+const GOES_ON: Field = field("continue-on-error", Flag, "As on Actions: `true` is `critical: false`.").also(&["continue_on_error"]);
+const MAX_PARALLEL: Field = field("max_parallel", AT_ONCE, "How many instances of a fan-out run at once. Without it as many as the run may have.").also(&["max-parallel"]);
+const FAIL_FAST: Field = field("fail_fast", Flag, "Whether the first instance that fails ends the others.").default("false").also(&["fail-fast"]);
 
-#[rustfmt::skip]
 static STEP: Group = group("step", "A step: a command line (`run`), or words for an agent (`with`).", &[&[
     ID,
     field("name", Line, "What people see; it may hold `${{ matrix.NAME }}`. Without it, the id."),
@@ -280,7 +230,6 @@ static STEP: Group = group("step", "A step: a command line (`run`), or words for
     field("resources", Map(&RESOURCES), "What it takes of the run's `resource_limits`."),
 ]]).one_of(&["id"]);
 
-#[rustfmt::skip]
 const WORK: &[Field] = &[
     field("run", Text, "A command line for the shell. It holds no expressions: values reach it by `env`.").example("make test"),
     field("agent", Agent, "Who does it. With `run` it is the shell where nothing is said.").example("claude-code"),
@@ -297,7 +246,6 @@ const WORK: &[Field] = &[
     RETRIES_FIELD, RETRY_FIELD,
 ];
 
-#[rustfmt::skip]
 static CALL: Group = group("call", "A step that uses a file of `.workflows/lib/`: the steps of the file stand in its place.", &[&[
     field("uses", Text, "The file: `./lib/NAME.yml`.").example("./lib/test.yml"),
     field("with", Each(&Any), "The file's inputs, by name; expressions may stand for values.").once(&["config"]),
@@ -308,23 +256,19 @@ static CALL: Group = group("call", "A step that uses a file of `.workflows/lib/`
     CRITICAL, GOES_ON,
 ]]).one_of(&["id"]);
 
-#[rustfmt::skip]
 static ROLLBACK: Group = group("rollback", "What undoes a step. Without `agent` it is who did the step.", &[WORK]);
 
-#[rustfmt::skip]
 static MATRIX: Group = group("matrix", "Axes by names of your own, each a list of values; all their combinations run.", &[&[
     field("include", List(&Each(&Any), COMBINATIONS_MAX), "Combinations, or values for them, to add.").example("[{\"os\": \"macos\"}]"),
     field("exclude", List(&Each(&Any), UNBOUNDED), "Combinations to leave out: those that agree with all of an entry.").example("[{\"os\": \"windows\"}]"),
     MAX_PARALLEL, FAIL_FAST,
 ]]).rest(&List(&Any, COMBINATIONS_MAX));
 
-#[rustfmt::skip]
 static STRATEGY: Group = group("strategy", "A matrix as Actions writes it.", &[&[
     field("matrix", Map(&MATRIX), "One instance for each combination."),
     MAX_PARALLEL, FAIL_FAST,
 ]]);
 
-#[rustfmt::skip]
 static APPROVAL: Group = group("approval", "Who agrees before a step starts.", &[&[
     field("from", Word(&["write", "maintain", "admin"]), "What that person must be allowed to do in the repository.").default("write"),
     field("not_author", Flag, "Whether it must be somebody else than the author.").default("false"),
@@ -333,20 +277,17 @@ static APPROVAL: Group = group("approval", "Who agrees before a step starts.", &
 const OUTPUT_TYPES: Shape = Word(&["any", "string", "number", "boolean", "list", "object"]);
 const OUTPUT_SHAPE: Shape = Either(&[OUTPUT_TYPES, Map(&OUTPUT)]);
 
-#[rustfmt::skip]
 static OUTPUT: Group = group("output", "What an output must be.", &[&[
     field("type", OUTPUT_TYPES, "What it is.").default("any"),
     field("required", Flag, "Whether the step fails without it.").default("true"),
     field("description", Text, "What it is for, for people."),
 ]]);
 
-#[rustfmt::skip]
 static LIBRARY_OUTPUT: Group = group("library_output", "What a file of the library gives.", &[&[
     field("value", Expression, "An expression of the steps of the file.").example("${{ steps.build.outputs.version }}"),
     field("description", Text, "What it is for, for people."),
 ]]).one_of(&["value"]);
 
-#[rustfmt::skip]
 static RESOURCES: Group = group("resources", "What a step takes of the run's limits. Nothing is set aside for what is not said.", &[&[
     field("memory", Measure(Size), "Memory."),
     field("cpu", Measure(Cores), "Cores."),
