@@ -17,7 +17,8 @@ const OTHERS: &[&str] = &["TEST_MYSQL_URL", "TEST_MYSQL9_URL", "VERIFY_CA", "POI
 /// Files whose every line is meant literally.
 const PLAIN: &[&str] = &["Dockerfile", "fly.toml", "deploy/compose.yml", "deploy/pointsman.service"];
 /// Files of which code counts.
-const MARKDOWN: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/install.md", "docs/settings.md", "docs/workflows.md"];
+const MARKDOWN: &[&str] =
+    &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/install.md", "docs/settings.md", "docs/workflows.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -220,7 +221,9 @@ fn the_page_of_workflows_is_the_table() {
     let (words, tables) = page.split_once(MARK).unwrap();
     if tables.trim() != fields::page().trim() {
         fs::write(root().join("docs/workflows.md"), format!("{words}{MARK}{}\n", fields::page().trim())).unwrap();
-        panic!("docs/workflows.md was not what src/workflow/fields/table.rs says; it is now: look at it, and commit it");
+        panic!(
+            "docs/workflows.md was not what src/workflow/fields/table.rs says; it is now: look at it, and commit it"
+        );
     }
 }
 

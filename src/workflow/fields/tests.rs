@@ -142,7 +142,10 @@ fn names(field: &Field) -> impl Iterator<Item = &'static str> {
 fn each(mut check: impl FnMut(&'static Group, (&str, &'static Group), &'static Field)) {
     for root in ROOTS {
         for (path, group) in mappings(root) {
-            group.fields().filter(|field| field.name != "steps").for_each(|field| check(root, (&path, group), field));
+            group
+                .fields()
+                .filter(|field| field.name != "steps")
+                .for_each(|field| check(root, (path.as_str(), group), field));
         }
     }
 }
