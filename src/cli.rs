@@ -7,8 +7,10 @@
 mod agent;
 mod dev;
 mod health;
+mod init;
 pub mod log;
 mod serve;
+mod validate;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ enum Command {
     Serve(SettingsArgs),
     Dev(Dev),
     Agent(agent::Agent),
+    Init(init::Init),
+    Validate(validate::Validate),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -51,6 +55,8 @@ enum Command {
 pub enum Failure {
     /// Wrong usage or settings: exit code 2.
     Settings(Vec<Problem>),
+    /// Wrong usage that only shows when one looks: exit code 2.
+    Usage(String),
     /// It did not work, or what it looked at is wrong: exit code 1.
     Failed(anyhow::Error),
     /// What it looked at is wrong, and everything was said about it: exit code 1.
@@ -68,7 +74,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
+            Self::Settings(_) | Self::Usage(_) => 2,
             Self::Failed(_) | Self::Told => 1,
         }
     }
@@ -81,6 +87,7 @@ impl Failure {
                 let one_each: Vec<String> = problems.iter().map(|problem| format!("  {problem}\n")).collect();
                 format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
             }
+            Self::Usage(words) => format!("error: {words}\n"),
             Self::Failed(error) => format!("error: {}\n", causes(error)),
             Self::Told => String::new(),
         }
@@ -116,6 +123,8 @@ impl Command {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
             Self::Agent(agent) => agent.run().await,
+            Self::Init(init) => init.run(),
+            Self::Validate(validate) => validate.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),

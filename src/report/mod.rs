@@ -12,6 +12,7 @@ mod config;
 mod diff;
 mod dirty;
 mod markdown;
+pub mod problems;
 mod reason;
 mod run;
 mod step;

@@ -21,6 +21,7 @@ pub mod planner;
 pub mod policy;
 pub mod problem;
 pub mod read;
+pub mod starter;
 pub mod steps;
 mod suggest;
 pub mod trigger;

@@ -28,6 +28,18 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+impl Problem {
+    /// A file whose name is no id, so that no workflow can have it.
+    #[must_use]
+    pub fn of_name(name: &str) -> Self {
+        let message = format!("{name} is not the name of a workflow");
+        let help = "letters, digits, - and _, then .yml: the name of the file is the id of the workflow";
+        let Place { line, column } = Place::START;
+        let help = Some(help.to_owned());
+        Self { code: Code::BadId, severity: Severity::Error, message: cut(&message), line, column, help }
+    }
+}
+
 /// Whether a file can be used in spite of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +93,48 @@ pub enum Code {
     /// A setting that has no effect where it stands.
     NoEffect,
 }
+
+impl Code {
+    /// Each of them.
+    pub const ALL: [Self; 19] = [
+        Self::Syntax,
+        Self::TooLarge,
+        Self::NotPlain,
+        Self::BadCharacter,
+        Self::DuplicateKey,
+        Self::BadKey,
+        Self::UnknownField,
+        Self::NotYet,
+        Self::MissingField,
+        Self::WrongKind,
+        Self::BadValue,
+        Self::Conflict,
+        Self::BadId,
+        Self::DuplicateId,
+        Self::UnknownNeed,
+        Self::Circle,
+        Self::BadExpression,
+        Self::UnknownType,
+        Self::NoEffect,
+    ];
+
+    /// Its section of `docs/problems.md`, without the heading: why it is, an example of it, and the example mended.
+    #[must_use]
+    pub fn page(self) -> &'static str {
+        let heading = format!("\n## {self}\n");
+        let behind = PAGES.split_once(&heading).map_or("", |(_, behind)| behind);
+        behind.split_once("\n## ").map_or(behind, |(page, _)| page).trim()
+    }
+
+    /// What is wrong with such a file, in one sentence.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        let page = self.page();
+        page.split_once(". ").map_or(page, |(first, _)| first)
+    }
+}
+
+const PAGES: &str = include_str!("../../docs/problems.md");
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -214,3 +268,6 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

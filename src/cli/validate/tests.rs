@@ -1,0 +1,52 @@
+use super::*;
+
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// What is said of a folder: each file with its codes, or why nothing was looked at.
+fn said(files: &[(&str, &str)]) -> String {
+    let dir = tree(files);
+    let shown = |text: String| text.replace(&dir.path().display().to_string(), "DIR");
+    match look(&[dir.path().to_owned()]) {
+        Ok(files) => {
+            let codes =
+                |file: &Looked| file.problems.iter().map(|problem| format!(" {}", problem.code)).collect::<String>();
+            files.iter().map(|file| shown(format!("{}:{}\n", file.path, codes(file)))).collect()
+        }
+        Err(failure) => shown(format!("{} ({})", failure.text(), failure.code())),
+    }
+}
+
+const FINE: &str = "steps:\n  - id: build\n    run: make\n";
+
+#[test]
+fn a_folder_is_read_as_a_repository_has_it() {
+    insta::assert_snapshot!(said(&[("ci.yml", FINE), ("config.yml", "definition_rf: base\n"), ("notes.txt", "?"), ("b c.yml", FINE)]), @r"");
+    insta::assert_snapshot!(said(&[("ci.yaml", FINE)]), @"");
+    insta::assert_snapshot!(said(&[("notes.txt", "")]), @"");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_read_no_further() {
+    insta::assert_snapshot!(said(&[("ci.yml", &"#\n".repeat(FILE_BYTES_MAX))]), @"DIR/ci.yml: too-large");
+}
+
+#[test]
+fn what_is_not_there_is_wrong_usage() {
+    let failure = look(&["/nowhere/ci.yml".into()]).unwrap_err();
+    assert_eq!(
+        (failure.text().as_str(), failure.code()),
+        ("error: /nowhere/ci.yml: No such file or directory (os error 2)\n", 2)
+    );
+}
+
+#[test]
+fn a_code_is_explained_and_a_slip_gets_the_list() {
+    assert_eq!(code("circle"), Ok(Code::Circle));
+    assert!(code("cirle").unwrap_err().starts_with("there is no such code; there are syntax, "));
+}
