@@ -11,6 +11,7 @@ mod check;
 mod config;
 mod diff;
 mod dirty;
+pub mod layout;
 mod markdown;
 mod reason;
 mod run;
