@@ -8,7 +8,9 @@ mod agent;
 mod dev;
 mod health;
 pub mod log;
+mod plan;
 mod serve;
+mod source;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -36,6 +38,7 @@ enum Command {
     Serve(SettingsArgs),
     Dev(Dev),
     Agent(agent::Agent),
+    Plan(plan::Plan),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -116,6 +119,7 @@ impl Command {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
             Self::Agent(agent) => agent.run().await,
+            Self::Plan(plan) => plan.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
