@@ -172,7 +172,8 @@ fn file(steps: usize) -> anyhow::Result<String> {
     for step in 0..steps {
         writeln!(text, "  - id: step_{step}\n    name: The step {step}\n    type: testing\n    agent: claude-code")?;
         writeln!(text, "    timeout: {}s\n    retries: 2\n    if: ${{{{ pr.base.ref == 'main' }}}}", step % 90 + 10)?;
-        let needs: Vec<String> = [1, 4, 9].iter().filter_map(|far| step.checked_sub(*far)).map(|s| format!("step_{s}")).collect();
+        let needs: Vec<String> =
+            [1, 4, 9].iter().filter_map(|far| step.checked_sub(*far)).map(|s| format!("step_{s}")).collect();
         writeln!(text, "    needs: [{}]\n    with: {{ suite: part-{step}, coverage: 80 }}", needs.join(", "))?;
     }
     Ok(text)

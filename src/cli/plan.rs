@@ -7,8 +7,8 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use rustix::termios::tcgetwinsize;
 
-use super::source::{self, Source};
 use super::Failure;
+use super::source::{self, Source};
 use crate::config;
 use crate::report::layout::STEPS_MAX;
 use crate::report::plan::{Paper, dot, json, mermaid, svg, table};
@@ -79,7 +79,8 @@ impl Plan {
             Format::Json => json(plan, &forecast).map_err(|error| Shown::Failed(error.into()))?,
             Format::Svg if plan.steps.len() > STEPS_MAX => {
                 let steps = plan.steps.len();
-                let message = format!("a picture shows at most {STEPS_MAX} steps, this plan has {steps}: try --format dot");
+                let message =
+                    format!("a picture shows at most {STEPS_MAX} steps, this plan has {steps}: try --format dot");
                 return Err(Shown::Failed(anyhow::Error::msg(message)));
             }
             Format::Svg => svg(plan, &forecast),

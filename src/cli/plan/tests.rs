@@ -9,7 +9,8 @@ fn shown(text: &str, format: Format) -> Result<(String, String), Shown> {
 
 #[test]
 fn a_wrong_file_is_told_line_by_line() {
-    let Err(Shown::Wrong(problems)) = shown("steps:\n  - { id: a, run: x, needs: [b] }\n  - { id: a }\n", Format::Svg) else {
+    let Err(Shown::Wrong(problems)) = shown("steps:\n  - { id: a, run: x, needs: [b] }\n  - { id: a }\n", Format::Svg)
+    else {
         panic!("this file is wrong");
     };
     insta::assert_snapshot!(problems, @"");
@@ -17,7 +18,8 @@ fn a_wrong_file_is_told_line_by_line() {
 
 #[test]
 fn warnings_are_told_beside_the_plan() {
-    let text = "error_handling: { strategy: retry, fallback_agents: [goose] }\nsteps: [{ id: a, run: x, timeout: 1m }]\n";
+    let text =
+        "error_handling: { strategy: retry, fallback_agents: [goose] }\nsteps: [{ id: a, run: x, timeout: 1m }]\n";
     let Ok((said, shown)) = shown(text, Format::Table) else { panic!("this file is right") };
     insta::assert_snapshot!(format!("{said}{shown}"), @"");
 }

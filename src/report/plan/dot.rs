@@ -23,7 +23,7 @@ pub fn dot(plan: &Plan, forecast: &Forecast) -> String {
             looks.push("peripheries=2".to_owned());
         }
         if drawing.critical[ix as usize] {
-            looks.push("color=\"#1c62c9\", penwidth=2".to_owned());
+            looks.push("color=\"#d4570c\", penwidth=2".to_owned());
         }
         // A String takes everything that is written to it.
         let _ = writeln!(out, "  {} [{}];", key(ix), looks.join(", "));
@@ -31,7 +31,7 @@ pub fn dot(plan: &Plan, forecast: &Forecast) -> String {
     for line in &drawing.lines {
         let look = match (line.rollback, line.critical) {
             (true, _) => " [style=dashed]",
-            (false, true) => " [color=\"#1c62c9\", penwidth=2]",
+            (false, true) => " [color=\"#d4570c\", penwidth=2]",
             (false, false) => "",
         };
         let _ = writeln!(out, "  {} -> {}{look};", key(line.from), key(line.to));

@@ -34,7 +34,7 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu S
 .key{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'Noto Sans Mono','DejaVu Sans Mono',monospace;font-size:13px;font-weight:600}
 .end{text-anchor:end}
 .box{fill:var(--card);stroke:var(--line);stroke-width:1.25}
-.hot .box{stroke:var(--hot);stroke-width:2}
+.hot .box{stroke:var(--hot);stroke-width:1.75}
 .undo .box{stroke:var(--wire);stroke-dasharray:5 4;fill:none}
 .undo .key{fill:var(--soft)}
 .wire{fill:none;stroke:var(--wire);stroke-width:1.5}
@@ -44,6 +44,8 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','DejaVu S
 .tip.hot,.hotword{fill:var(--hot)}
 .badge{fill:var(--card);stroke:var(--place)}
 .badgeword{font-size:10px;fill:var(--place);text-anchor:middle}
+.place .badge{fill:var(--place)}
+.place .badgeword{fill:var(--card)}
 .asks .badge{stroke:var(--asks)}
 .asks .badgeword{fill:var(--asks)}
 ";
@@ -71,7 +73,9 @@ pub fn svg(plan: &Plan, forecast: &Forecast) -> String {
         needs[line.to as usize].push(line.from);
     }
     let layout = layout(&needs);
-    let (width, height) = ((layout.width + 2.0 * PAD).max(WIDTH_MIN), layout.height + HEAD + FOOT);
+    let kinds = kinds(plan);
+    let foot = if kinds.is_empty() { PAD - 6.0 } else { FOOT };
+    let (width, height) = ((layout.width + 2.0 * PAD).max(WIDTH_MIN), layout.height + HEAD + foot);
     let mut out = String::new();
     let name = xml(&plan.name);
     // A String takes everything that is written to it.
@@ -98,7 +102,7 @@ pub fn svg(plan: &Plan, forecast: &Forecast) -> String {
     let _ = writeln!(out, "<g transform=\"translate({:.1} {HEAD:.1})\">", (width - layout.width) / 2.0);
     graph(&mut out, &drawing, forecast, &layout);
     out.push_str("</g>\n");
-    legend(&mut out, plan, height - FOOT / 2.0 + 4.0);
+    legend(&mut out, &kinds, height - FOOT / 2.0 + 4.0);
     out.push_str("</svg>\n");
     out
 }
@@ -135,11 +139,8 @@ fn graph(out: &mut String, drawing: &Drawing<'_>, forecast: &Forecast, layout: &
     if layout.layers > 1 {
         for wave in 0..forecast.waves.len().min(layout.layers) {
             let x = left(wave) + WIDTH / 2.0;
-            let _ = writeln!(
-                out,
-                "<text class=\"wave\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"-8\">{}</text>",
-                wave + 1
-            );
+            let _ =
+                writeln!(out, "<text class=\"wave\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"-8\">{}</text>", wave + 1);
         }
     }
     let meaning = |from: usize, to: usize| {
@@ -171,12 +172,16 @@ fn step_box(out: &mut String, plan: &Plan, step: &Step, critical: bool, (x, y): 
     };
     let _ = write!(out, "<g{class} transform=\"translate({x:.1} {y:.1})\"><title>{}</title>", xml(&told(plan, step)));
     if step.for_each.is_some() {
-        for off in [8, 4] {
-            let _ = write!(out, "<rect class=\"box\" x=\"{off}\" y=\"-{off}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"9\"/>");
+        // Above the box, not beside it: that is where the lines run.
+        for off in [10.0, 5.0] {
+            let width = WIDTH - 2.0 * off;
+            let _ = write!(
+                out,
+                "<rect class=\"box\" x=\"{off}\" y=\"-{off}\" width=\"{width}\" height=\"{HEIGHT}\" rx=\"9\"/>"
+            );
         }
     }
-    let (key, agent) =
-        (xml(&cut(step.key.as_str(), KEY_CHARS_MAX)), xml(&cut(step.agent.as_str(), AGENT_CHARS_MAX)));
+    let (key, agent) = (xml(&cut(step.key.as_str(), KEY_CHARS_MAX)), xml(&cut(step.agent.as_str(), AGENT_CHARS_MAX)));
     let right = WIDTH - 12.0;
     let _ = write!(
         out,
@@ -207,13 +212,13 @@ fn badges(out: &mut String, step: &Step) {
         );
     };
     if let Some(environment) = &step.environment {
-        pill("", environment);
+        pill("place", environment);
     }
     if step.approval.is_some() {
         pill("asks", "approval");
     }
     if let Some(list) = &step.for_each {
-        pill("", &items(list).map_or_else(|| "for each".to_owned(), |count| format!("× {count}")));
+        pill("each", &items(list).map_or_else(|| "for each".to_owned(), |count| format!("× {count}")));
     }
 }
 
@@ -240,20 +245,25 @@ fn retries(number: u32) -> String {
     }
 }
 
-/// What the colours mean: the step types that there are.
-fn legend(out: &mut String, plan: &Plan, y: f32) {
+/// The step types that there are; none where no step says what it is.
+fn kinds(plan: &Plan) -> Vec<Kind> {
+    let all = KINDS.iter().map(|facts| facts.kind).chain([Kind::Other]);
+    let kinds: Vec<Kind> = all.filter(|kind| plan.steps.iter().any(|step| step.kind == *kind)).collect();
+    if kinds == [Kind::Other] { Vec::new() } else { kinds }
+}
+
+/// What the colours mean.
+fn legend(out: &mut String, kinds: &[Kind], y: f32) {
     let mut x = PAD + 4.0;
-    for kind in KINDS.iter().map(|facts| facts.kind).chain([Kind::Other]) {
-        if plan.steps.iter().any(|step| step.kind == kind) {
-            let name = kind_name(kind);
-            let _ = writeln!(
-                out,
-                "<circle class=\"{name}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\"/><text class=\"wave\" x=\"{:.1}\" y=\"{y:.1}\">{name}</text>",
-                y - 4.0,
-                x + 9.0
-            );
-            x += name.chars().count() as f32 * 6.2 + 28.0;
-        }
+    for kind in kinds {
+        let name = kind_name(*kind);
+        let (middle, word) = (y - 4.0, x + 9.0);
+        let _ = writeln!(
+            out,
+            "<circle class=\"{name}\" cx=\"{x:.1}\" cy=\"{middle:.1}\" r=\"4\"/><text class=\"wave\" x=\"{word:.1}\" \
+             y=\"{y:.1}\">{name}</text>"
+        );
+        x += name.chars().count() as f32 * 6.2 + 28.0;
     }
 }
 

@@ -6,7 +6,7 @@ use super::json::severity;
 use super::{approval, count, fan_out, going};
 use crate::time::human;
 use crate::workflow::forecast::{Bottleneck, Forecast, Weight};
-use crate::workflow::plan::{Plan, PlanIx, Resources, Step};
+use crate::workflow::plan::{Limits, Plan, PlanIx, Resources, Step};
 
 /// What the table is written on.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ const COLUMN_MIN: usize = 10;
 /// How wide a list gets where there is room.
 const COLUMN_MAX: usize = 44;
 /// Where the sentences below the table begin.
-const INDENT: usize = 16;
+const INDENT: usize = 17;
 const HEADS: [&str; 7] = ["wave", "step", "agents", "needs", "timeout", "retries", "slack"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,12 +52,7 @@ pub fn table(plan: &Plan, forecast: &Forecast, paper: Paper) -> String {
         (Paint::Loud, &plain(&plan.name)),
         (
             Paint::Quiet,
-            &format!(
-                "  {}, {} in {}",
-                plan.workflow,
-                count(going(plan), "step"),
-                count(forecast.waves.len(), "wave")
-            ),
+            &format!("  {}, {} in {}", plan.workflow, count(going(plan), "step"), count(forecast.waves.len(), "wave")),
         ),
     ]);
     out.line("");
@@ -137,12 +132,12 @@ fn cells(plan: &Plan, forecast: &Forecast, ix: PlanIx, step: &Step, widths: &[us
     ]
 }
 
-/// `2 GB, 1.5 cores`.
+/// `2 GB memory, 1.5 cores`.
 fn wants(resources: Resources) -> Option<String> {
     let Resources { memory_bytes, cpu_millis, disk_bytes } = resources;
     let mut said = Vec::new();
     said.extend((memory_bytes > 0).then(|| format!("{} memory", bytes(memory_bytes))));
-    said.extend((cpu_millis > 0).then(|| cores(cpu_millis)));
+    said.extend((cpu_millis > 0).then(|| format!("{} cores", cores(cpu_millis.into()))));
     said.extend((disk_bytes > 0).then(|| format!("{} disk", bytes(disk_bytes))));
     (!said.is_empty()).then(|| said.join(", "))
 }
@@ -150,18 +145,17 @@ fn wants(resources: Resources) -> Option<String> {
 fn bytes(bytes: u64) -> String {
     let units = [("GB", 1_u64 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
     let (unit, size) = units.into_iter().find(|(_, size)| bytes >= *size).unwrap_or(("B", 1));
-    let tenths = u128::from(bytes) * 10 / u128::from(size);
-    decimal(tenths, unit)
+    format!("{} {unit}", tenths(u128::from(bytes) * 10 / u128::from(size)))
 }
 
-fn cores(millis: u32) -> String {
-    decimal(u128::from(millis / 100), if millis == 1_000 { "core" } else { "cores" })
+fn cores(millis: u64) -> String {
+    tenths(u128::from(millis) / 100)
 }
 
-fn decimal(tenths: u128, unit: &str) -> String {
+fn tenths(tenths: u128) -> String {
     match tenths % 10 {
-        0 => format!("{} {unit}", tenths / 10),
-        part => format!("{}.{part} {unit}", tenths / 10),
+        0 => (tenths / 10).to_string(),
+        part => format!("{}.{part}", tenths / 10),
     }
 }
 
@@ -169,27 +163,27 @@ fn decimal(tenths: u128, unit: &str) -> String {
 fn below(out: &mut Out, plan: &Plan, forecast: &Forecast) {
     let key = |ix: &PlanIx| plan.steps[*ix as usize].key.as_str();
     let path: Vec<&str> = forecast.critical_path.iter().map(key).collect();
-    out.said("critical path", Paint::Hot, &format!("{}: {}", human(forecast.longest), path.join(" → ")));
+    out.said("● critical path", Paint::Hot, &format!("{}: {}", human(forecast.longest), path.join(" → ")));
     let (sum, within) = (human(forecast.one_by_one), human(forecast.within_limits));
     let saved = forecast.saved();
     if saved.is_zero() {
-        out.said("side by side", Paint::Plain, &format!("saves nothing: {sum} in any order"));
+        out.said("  side by side", Paint::Plain, &format!("saves nothing: {sum} in any order"));
     } else {
-        out.said("side by side", Paint::Plain, &format!("saves {} of {sum}", human(saved)));
+        out.said("  side by side", Paint::Plain, &format!("saves {} of {sum}", human(saved)));
     }
     if forecast.within_limits > forecast.longest {
-        out.said("limits", Paint::Plain, &format!("make it {within}: not all that could run at once may"));
+        out.said("  limits", Paint::Plain, &format!("make it {within}: not all that could run at once may"));
     }
     if forecast.within_limits > plan.timeout {
         let message = format!("the run ends after {}, before its steps have used their timeouts", human(plan.timeout));
-        out.said("timeout", Paint::Bad, &message);
+        out.said("  timeout", Paint::Bad, &message);
     }
     for (at, found) in forecast.bottlenecks.iter().enumerate() {
         let paint = if found.weight == Weight::High { Paint::Bad } else { Paint::Plain };
-        out.said(if at == 0 { "bottlenecks" } else { "" }, paint, &bottleneck(plan, found));
+        out.said(if at == 0 { "  bottlenecks" } else { "" }, paint, &bottleneck(plan, found));
     }
     for (at, peak) in peaks(plan, forecast).iter().enumerate() {
-        out.said(if at == 0 { "at most" } else { "" }, Paint::Plain, peak);
+        out.said(if at == 0 { "  at most" } else { "" }, Paint::Plain, peak);
     }
 }
 
@@ -210,28 +204,20 @@ fn peaks(plan: &Plan, forecast: &Forecast) -> Vec<String> {
         let waves = forecast.waves.iter().enumerate().rev();
         waves.map(|(at, wave)| (of(wave), at + 1)).max_by_key(|(wanted, _)| *wanted).filter(|(wanted, _)| *wanted > 0)
     };
-    let told = |peak: Option<(u64, usize)>, limit: u64, words: &dyn Fn(u64) -> String| {
+    let told = |peak: Option<(u64, usize)>, limit: u64, what: &str, words: &dyn Fn(u64) -> String| {
         let (wanted, wave) = peak?;
-        let queue = if limit > 0 && wanted > limit { ": the rest waits its turn" } else { "" };
+        let queue = if limit > 0 && wanted > limit { ": some wait for room" } else { "" };
         let of = if limit > 0 { format!(" of {}", words(limit)) } else { String::new() };
-        Some(format!("{}{of} in wave {wave}{queue}", words(wanted)))
+        Some(format!("{}{of} {what} in wave {wave}{queue}", words(wanted)))
     };
-    let number = |amount: u64| u32::try_from(amount).unwrap_or(u32::MAX);
-    [
-        told(peak(&|wave| wave.steps.len() as u64), most.steps.into(), &|amount| count(number(amount) as usize, "step")),
-        told(peak(&|wave| wave.wants.memory_bytes), most.resources.memory_bytes, &|amount| {
-            format!("{} memory", bytes(amount))
-        }),
-        told(peak(&|wave| wave.wants.cpu_millis.into()), most.resources.cpu_millis.into(), &|amount| {
-            cores(number(amount))
-        }),
-        told(peak(&|wave| wave.wants.disk_bytes), most.resources.disk_bytes, &|amount| {
-            format!("{} disk", bytes(amount))
-        }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let Limits { steps, resources: Resources { memory_bytes, cpu_millis, disk_bytes } } = *most;
+    let all = [
+        told(peak(&|wave| wave.steps.len() as u64), steps.into(), "steps", &|steps| steps.to_string()),
+        told(peak(&|wave| wave.wants.memory_bytes), memory_bytes, "memory", &bytes),
+        told(peak(&|wave| wave.wants.cpu_millis.into()), cpu_millis.into(), "cores", &cores),
+        told(peak(&|wave| wave.wants.disk_bytes), disk_bytes, "disk", &bytes),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Lines on paper.
@@ -282,7 +268,7 @@ impl Out {
         }
     }
 
-    /// `critical path  22 m: a → b`, with as many lines as it takes.
+    /// `● critical path  22 m: a → b`, with as many lines as it takes.
     fn said(&mut self, what: &str, paint: Paint, text: &str) {
         for (at, line) in wrapped(text, self.paper.width.saturating_sub(2 + INDENT)).iter().enumerate() {
             let lead = pad(if at == 0 { what } else { "" }, INDENT);

@@ -25,7 +25,7 @@ fn example(id: &str) -> (Plan, Forecast) {
 
 /// Compares a form of a plan with the file of this name, or writes that.
 fn golden(name: &str, form: &str, differ: &mut Vec<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plan").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, form).unwrap();
     } else if fs::read_to_string(&path).ok().as_deref() != Some(form) {
@@ -44,7 +44,7 @@ fn the_examples_plan_as_written() {
     let mut differ = Vec::new();
     for id in ids {
         let (plan, forecast) = example(&id);
-        golden(&format!("{id}.txt"), &table(&plan, &forecast, WIDE), &mut differ);
+        golden(&format!("tests/golden/plan/{id}.txt"), &table(&plan, &forecast, WIDE), &mut differ);
     }
     assert!(differ.is_empty(), "these plan otherwise now:\n{}", differ.join("\n"));
 }
@@ -54,10 +54,76 @@ fn every_form_is_as_written() {
     let mut differ = Vec::new();
     for id in ["deploy", "packages"] {
         let (plan, forecast) = example(id);
-        golden(&format!("{id}.mmd"), &mermaid(&plan, &forecast), &mut differ);
-        golden(&format!("{id}.dot"), &dot(&plan, &forecast), &mut differ);
-        golden(&format!("{id}.svg"), &svg(&plan, &forecast), &mut differ);
-        golden(&format!("{id}.json"), &json(&plan, &forecast).unwrap(), &mut differ);
+        golden(&format!("tests/golden/plan/{id}.mmd"), &mermaid(&plan, &forecast), &mut differ);
+        golden(&format!("tests/golden/plan/{id}.dot"), &dot(&plan, &forecast), &mut differ);
+        golden(&format!("tests/golden/plan/{id}.svg"), &svg(&plan, &forecast), &mut differ);
+        golden(&format!("tests/golden/plan/{id}.json"), &json(&plan, &forecast).unwrap(), &mut differ);
     }
+    // The picture of the README, which scripts/pictures makes.
+    let (plan, forecast) = example("pr_processing");
+    golden("docs/plan.svg", &svg(&plan, &forecast), &mut differ);
     assert!(differ.is_empty(), "these look otherwise now:\n{}", differ.join("\n"));
+}
+
+/// What a stranger may write stays text, in every form.
+#[test]
+fn names_of_strangers_are_escaped() {
+    let evil =
+        r#"steps: [{ id: end, name: "</title><script>alert(1)</script>", run: x, environment: "a\"b]<i>`c`#1;\\" }]"#;
+    let (plan, forecast) = plan("w", &format!("name: '\"\" ]]> & <b>'\n{evil}"));
+    let picture = svg(&plan, &forecast);
+    assert!(!picture.contains("<script") && !picture.contains("<i>") && !picture.contains("<b>"), "{picture}");
+    assert!(
+        picture.contains("&lt;/title&gt;&lt;script&gt;") && picture.contains("&quot;&quot; ]]&gt; &amp; &lt;b&gt;")
+    );
+    insta::assert_snapshot!(mermaid(&plan, &forecast), @"");
+    insta::assert_snapshot!(dot(&plan, &forecast).lines().nth(4).unwrap(), @"");
+}
+
+#[test]
+fn a_narrow_terminal_cuts_lists_and_wraps_sentences() {
+    let (plan, forecast) = example("pr_processing");
+    let narrow = table(&plan, &forecast, Paper { width: 72, colours: false });
+    assert!(narrow.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 72), "{narrow}");
+    insta::assert_snapshot!(narrow, @"");
+}
+
+#[test]
+fn colours_change_no_letter() {
+    let (plan, forecast) = example("packages");
+    let coloured = table(&plan, &forecast, Paper { colours: true, ..WIDE });
+    let mut bare = String::new();
+    for (at, part) in coloured.split("\u{1b}[").enumerate() {
+        bare.push_str(if at == 0 { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert_ne!(coloured, bare);
+    assert_eq!(bare, table(&plan, &forecast, WIDE));
+}
+
+#[test]
+fn what_does_not_fit_is_told() {
+    let steps: String =
+        (0..9).map(|s| format!("  - {{ id: s{s}, run: x, timeout: 30m, resources: {{ memory: 1GB }} }}\n")).collect();
+    let (plan, forecast) = plan("w", &format!("resource_limits: {{ memory_limit: 2GB }}\nsteps:\n{steps}"));
+    let table = table(&plan, &forecast, WIDE);
+    insta::assert_snapshot!(table.split("\n\n").nth(2).unwrap(), @"");
+}
+
+/// Every size that a picture may have, in shapes that stretch it.
+#[test]
+fn pictures_of_one_to_two_hundred_steps() {
+    for steps in [1, 2, 17, 200] {
+        let lines: String = (0..steps)
+            .map(|s: usize| {
+                format!(
+                    "  - {{ id: s{s}, run: x, needs: [{}] }}\n",
+                    if s < 3 { String::new() } else { format!("s{}, s{}", s / 2, s / 3) }
+                )
+            })
+            .collect();
+        let (plan, forecast) = plan("w", &format!("steps:\n{lines}"));
+        let picture = svg(&plan, &forecast);
+        assert_eq!(picture.matches("class=\"key\"").count(), steps);
+        assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n") && !picture.contains("NaN"), "{picture}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::ids::WorkflowId;
-use crate::workflow::defaults::Operator;
+use crate::workflow::defaults::{Operator, of_agent};
 use crate::workflow::plan::{Notifications, Plan};
 use crate::workflow::{Workflow, builtin, parse};
 
@@ -93,6 +93,31 @@ fn feature_integration() {
     3 | 4 GB, 4000 m, 20 GB
     feature_analysis > integration_tests > performance_benchmark = 930 s
     "#);
+}
+
+/// The column `side by side` of the original design, and who can do what.
+#[test]
+fn who_runs_beside_whom_and_who_can_do_it() {
+    let mut beside = Vec::new();
+    for (id, text) in builtin::BUILTINS {
+        let plan = workflow(id, text).plan;
+        let forecast = plan.forecast(&BTreeMap::new());
+        for wave in forecast.waves.iter().filter(|wave| wave.steps.len() > 1) {
+            let names: Vec<_> = wave.steps.iter().map(|ix| plan.steps[*ix as usize].key.as_str()).collect();
+            beside.push(format!("{id}: {} saves {} s", names.join(" + "), wave.saves.as_secs()));
+        }
+        for step in &plan.steps {
+            let agent = of_agent(step.agent.as_str()).unwrap();
+            assert!(step.parallel && agent.can.contains(&step.kind), "{}", step.key);
+        }
+    }
+    assert_eq!(
+        beside,
+        [
+            "pr_processing: validate_code + run_tests saves 180 s",
+            "feature_integration: integration_tests + compatibility_check saves 240 s"
+        ]
+    );
 }
 
 #[test]
