@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Drawing, Line, count, fan_out, going, items, kind_name};
+use super::{Drawing, count, fan_out, going, items, kind_name};
 use crate::report::layout::{HEIGHT, Layout, WIDTH, layout, left};
 use crate::time::human;
 use crate::workflow::defaults::KINDS;
@@ -143,21 +143,17 @@ fn graph(out: &mut String, drawing: &Drawing<'_>, forecast: &Forecast, layout: &
                 writeln!(out, "<text class=\"wave\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"-8\">{}</text>", wave + 1);
         }
     }
-    let meaning = |from: usize, to: usize| {
-        let same = |line: &&Line| (line.from as usize, line.to as usize) == (from, to);
-        drawing.lines.iter().find(same).map_or((false, false), |line| (line.critical, line.rollback))
-    };
-    let lines = layout.lines.iter().map(|line| (meaning(line.from, line.to), &line.path));
-    let mut lines: Vec<_> = lines.collect();
+    // The lines of a drawing are reduced already, so that a layout has the same in the same order.
+    let mut lines: Vec<_> = drawing.lines.iter().zip(&layout.lines).collect();
     // What matters most is drawn last, above the rest.
-    lines.sort_by_key(|((critical, _), _)| *critical);
-    for ((critical, rollback), path) in lines {
-        let (class, tip) = match (critical, rollback) {
+    lines.sort_by_key(|(need, _)| need.critical);
+    for (need, line) in lines {
+        let (class, tip) = match (need.critical, need.rollback) {
             (true, _) => ("wire hot", "hot"),
             (false, true) => ("wire undo", "tip"),
             (false, false) => ("wire", "tip"),
         };
-        let _ = writeln!(out, "<path class=\"{class}\" marker-end=\"url(#{tip})\" d=\"{path}\"/>");
+        let _ = writeln!(out, "<path class=\"{class}\" marker-end=\"url(#{tip})\" d=\"{}\"/>", line.path);
     }
     for ((ix, step), place) in drawing.steps().zip(&layout.steps) {
         step_box(out, drawing.plan, step, drawing.critical[ix as usize], *place);
@@ -173,7 +169,7 @@ fn step_box(out: &mut String, plan: &Plan, step: &Step, critical: bool, (x, y): 
     let _ = write!(out, "<g{class} transform=\"translate({x:.1} {y:.1})\"><title>{}</title>", xml(&told(plan, step)));
     if step.for_each.is_some() {
         // Above the box, not beside it: that is where the lines run.
-        for off in [10.0, 5.0] {
+        for off in [8.0, 4.0] {
             let width = WIDTH - 2.0 * off;
             let _ = write!(
                 out,

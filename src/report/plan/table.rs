@@ -19,10 +19,12 @@ pub struct Paper {
 
 /// Between two columns.
 const GAP: usize = 2;
-/// How narrow a column that can be cut gets.
-const COLUMN_MIN: usize = 10;
+/// How narrow the columns that can be cut get: the lists before the step.
+const COLUMN_MIN: usize = 9;
 /// How wide a list gets where there is room.
 const COLUMN_MAX: usize = 44;
+/// More bottlenecks are counted only.
+const BOTTLENECKS_MAX: usize = 6;
 /// Where the sentences below the table begin.
 const INDENT: usize = 17;
 const HEADS: [&str; 7] = ["wave", "step", "agents", "needs", "timeout", "retries", "slack"];
@@ -85,8 +87,11 @@ fn widths(plan: &Plan, forecast: &Forecast, room: usize) -> [usize; 7] {
     let fixed = 2 + 2 + GAP * 6;
     let room = room.saturating_sub(fixed);
     while widths.iter().sum::<usize>() > room {
-        let widest = (1..=3).max_by_key(|column| widths[*column]).filter(|column| widths[*column] > COLUMN_MIN);
-        match widest {
+        let widest = |columns: &[usize]| {
+            let widest = columns.iter().copied().max_by_key(|column| widths[*column]);
+            widest.filter(|column| widths[*column] > COLUMN_MIN)
+        };
+        match widest(&[2, 3]).or_else(|| widest(&[1])) {
             Some(column) => widths[column] -= 1,
             None => break,
         }
@@ -137,7 +142,8 @@ fn wants(resources: Resources) -> Option<String> {
     let Resources { memory_bytes, cpu_millis, disk_bytes } = resources;
     let mut said = Vec::new();
     said.extend((memory_bytes > 0).then(|| format!("{} memory", bytes(memory_bytes))));
-    said.extend((cpu_millis > 0).then(|| format!("{} cores", cores(cpu_millis.into()))));
+    let unit = if cpu_millis == 1_000 { "core" } else { "cores" };
+    said.extend((cpu_millis > 0).then(|| format!("{} {unit}", cores(cpu_millis.into()))));
     said.extend((disk_bytes > 0).then(|| format!("{} disk", bytes(disk_bytes))));
     (!said.is_empty()).then(|| said.join(", "))
 }
@@ -178,9 +184,13 @@ fn below(out: &mut Out, plan: &Plan, forecast: &Forecast) {
         let message = format!("the run ends after {}, before its steps have used their timeouts", human(plan.timeout));
         out.said("  timeout", Paint::Bad, &message);
     }
-    for (at, found) in forecast.bottlenecks.iter().enumerate() {
+    for (at, found) in forecast.bottlenecks.iter().take(BOTTLENECKS_MAX).enumerate() {
         let paint = if found.weight == Weight::High { Paint::Bad } else { Paint::Plain };
         out.said(if at == 0 { "  bottlenecks" } else { "" }, paint, &bottleneck(plan, found));
+    }
+    let more = forecast.bottlenecks.len().saturating_sub(BOTTLENECKS_MAX);
+    if more > 0 {
+        out.said("", Paint::Plain, &format!("and {more} more"));
     }
     for (at, peak) in peaks(plan, forecast).iter().enumerate() {
         out.said(if at == 0 { "  at most" } else { "" }, Paint::Plain, peak);
@@ -206,9 +216,12 @@ fn peaks(plan: &Plan, forecast: &Forecast) -> Vec<String> {
     };
     let told = |peak: Option<(u64, usize)>, limit: u64, what: &str, words: &dyn Fn(u64) -> String| {
         let (wanted, wave) = peak?;
-        let queue = if limit > 0 && wanted > limit { ": some wait for room" } else { "" };
-        let of = if limit > 0 { format!(" of {}", words(limit)) } else { String::new() };
-        Some(format!("{}{of} {what} in wave {wave}{queue}", words(wanted)))
+        let told = words(wanted);
+        Some(match words(limit) {
+            _ if limit == 0 => format!("{told} {what} in wave {wave}"),
+            most if wanted > limit => format!("{told} {what} in wave {wave}, but only {most} at once: some wait"),
+            most => format!("{told} of {most} {what} in wave {wave}"),
+        })
     };
     let Limits { steps, resources: Resources { memory_bytes, cpu_millis, disk_bytes } } = *most;
     let all = [
