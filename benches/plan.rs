@@ -132,7 +132,7 @@ fn middle(rounds: &mut [Round]) -> anyhow::Result<&Round> {
 }
 
 fn graphs() -> anyhow::Result<()> {
-    let title = "A graph planned, in the middle of 31 rounds; rustworkx on the same graph, in turns";
+    let title = "A graph planned, in the middle of 31 rounds; rustworkx on the same graph, in the same run";
     let columns = ["steps, needs", "build", "circles, order", "waves", "longest path", "all", "÷ rustworkx"];
     let mut table = Table::new(title, &columns);
     for nodes in [10_000, 100_000] {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{items, kind_name, millis};
-use crate::workflow::forecast::{Forecast, Weight};
+use crate::workflow::forecast::{Bottleneck, Forecast, Wave, Weight};
 use crate::workflow::plan::{Approval, Plan, PlanIx, Resources, Step};
 
 /// What [`json`] writes. It goes up when a field changes its meaning.
@@ -77,12 +77,8 @@ struct StepOut<'a> {
 /// Never; the type is serde's.
 pub fn json(plan: &Plan, forecast: &Forecast) -> Result<String, serde_json::Error> {
     let keys = |steps: &[PlanIx]| steps.iter().map(|ix| plan.steps[*ix as usize].key.as_str()).collect();
-    let wave = |wave: &crate::workflow::forecast::Wave| WaveOut {
-        steps: keys(&wave.steps),
-        saves_ms: millis(wave.saves),
-        wants: wave.wants,
-    };
-    let bottleneck = |found: &crate::workflow::forecast::Bottleneck| BottleneckOut {
+    let wave = |wave: &Wave| WaveOut { steps: keys(&wave.steps), saves_ms: millis(wave.saves), wants: wave.wants };
+    let bottleneck = |found: &Bottleneck| BottleneckOut {
         step: plan.steps[found.step as usize].key.as_str(),
         severity: severity(found.weight),
         dependants: found.dependants,

@@ -5,7 +5,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::json::severity;
 use super::{approval, count, fan_out, going};
 use crate::time::human;
-use crate::workflow::forecast::{Bottleneck, Forecast, Weight};
+use crate::workflow::forecast::{Bottleneck, Forecast, Wave, Weight};
 use crate::workflow::plan::{Limits, Plan, PlanIx, Resources, Step};
 
 /// What the table is written on.
@@ -60,7 +60,8 @@ pub fn table(plan: &Plan, forecast: &Forecast, paper: Paper) -> String {
     out.line("");
     let widths = widths(plan, forecast, paper.width);
     let heads = HEADS.map(str::to_owned);
-    out.spans(&[(Paint::Quiet, &padded(&heads, &widths, "  "))]);
+    let head = format!("{}  {}{}", lead(&heads, &widths), pad(&heads[1], widths[1]), tail(&heads, &widths));
+    out.spans(&[(Paint::Quiet, &head)]);
     for (at, wave) in forecast.waves.iter().enumerate() {
         for (nth, ix) in wave.steps.iter().enumerate() {
             out.row(&row(plan, forecast, *ix, (nth == 0).then_some(at + 1), &widths), &widths);
@@ -209,7 +210,7 @@ fn bottleneck(plan: &Plan, found: &Bottleneck) -> String {
 /// The waves that want most at once, beside what the run may use.
 fn peaks(plan: &Plan, forecast: &Forecast) -> Vec<String> {
     let most = &plan.limits;
-    let peak = |of: &dyn Fn(&crate::workflow::forecast::Wave) -> u64| {
+    let peak = |of: &dyn Fn(&Wave) -> u64| {
         // Of equal ones the first.
         let waves = forecast.waves.iter().enumerate().rev();
         waves.map(|(at, wave)| (of(wave), at + 1)).max_by_key(|(wanted, _)| *wanted).filter(|(wanted, _)| *wanted > 0)
@@ -266,11 +267,12 @@ impl Out {
 
     fn row(&mut self, row: &Row, widths: &[usize; 7]) {
         let (mark, paint) = if row.critical { ("● ", Paint::Hot) } else { ("○ ", Paint::Plain) };
-        let wave = format!("  {:>width$}  ", row.cells[0], width = widths[0]);
-        let name = pad(&row.cells[1], widths[1]);
-        let rest = padded(&row.cells, widths, "").split_off(skipped(&row.cells, widths));
-        let spans = [self.painted(Paint::Quiet, &wave), self.painted(paint, &format!("{mark}{name}")), rest];
-        self.line(&spans.concat());
+        let name = format!("{mark}{}", pad(&row.cells[1], widths[1]));
+        self.spans(&[
+            (Paint::Quiet, &lead(&row.cells, widths)),
+            (paint, &name),
+            (Paint::Plain, &tail(&row.cells, widths)),
+        ]);
         let indent = 2 + widths[0] + GAP + 2;
         for note in &row.notes {
             for (at, line) in wrapped(note, self.paper.width.saturating_sub(indent + 2)).iter().enumerate() {
@@ -290,24 +292,19 @@ impl Out {
     }
 }
 
-/// The cells of a row side by side: words to the left, numbers to the right. The step has room for its mark.
-fn padded(cells: &[String; 7], widths: &[usize; 7], mark: &str) -> String {
-    let gap = " ".repeat(GAP);
-    let mut line = format!("  {:>width$}{gap}{mark}", cells[0], width = widths[0]);
-    for column in 1..7 {
-        let cell = match column {
-            1..=3 => pad(&cells[column], widths[column]),
-            _ => format!("{}{}", " ".repeat(widths[column].saturating_sub(cells[column].width())), cells[column]),
-        };
-        line.push_str(if column == 1 { "" } else { &gap });
-        line.push_str(&cell);
-    }
-    line
+/// The wave of a row.
+fn lead(cells: &[String; 7], widths: &[usize; 7]) -> String {
+    format!("  {:>width$}{}", cells[0], " ".repeat(GAP), width = widths[0])
 }
 
-/// How many bytes of [`padded`] without a mark go before the agents.
-fn skipped(cells: &[String; 7], widths: &[usize; 7]) -> usize {
-    2 + widths[0] + GAP + pad(&cells[1], widths[1]).len()
+/// What stands behind the step: words to the left, numbers to the right.
+fn tail(cells: &[String; 7], widths: &[usize; 7]) -> String {
+    let cell = |column: usize| {
+        let (cell, room) = (&cells[column], " ".repeat(widths[column].saturating_sub(cells[column].width())));
+        let text = if column < 4 { format!("{cell}{room}") } else { format!("{room}{cell}") };
+        format!("{}{text}", " ".repeat(GAP))
+    };
+    (2..7).map(cell).collect()
 }
 
 fn pad(text: &str, width: usize) -> String {

@@ -76,8 +76,12 @@ fn names_of_strangers_are_escaped() {
     assert!(
         picture.contains("&lt;/title&gt;&lt;script&gt;") && picture.contains("&quot;&quot; ]]&gt; &amp; &lt;b&gt;")
     );
-    insta::assert_snapshot!(mermaid(&plan, &forecast), @"");
-    insta::assert_snapshot!(dot(&plan, &forecast).lines().nth(4).unwrap(), @"");
+    insta::assert_snapshot!(mermaid(&plan, &forecast), @r##"
+    flowchart LR
+        s0["end<br/>shell · 5 m<br/>environment a#34;b#93;#60;i#62;#96;c#96;#35;1#59;#92;"]:::critical
+        classDef critical stroke-width:3px
+    "##);
+    insta::assert_snapshot!(dot(&plan, &forecast).lines().nth(4).unwrap(), @r##"  "end" [label="end\nshell · 5 m\nenvironment a\"b]<i>`c`#1;\\", color="#d4570c", penwidth=2];"##);
 }
 
 #[test]
@@ -85,7 +89,23 @@ fn a_narrow_terminal_cuts_lists_and_wraps_sentences() {
     let (plan, forecast) = example("pr_processing");
     let narrow = table(&plan, &forecast, Paper { width: 72, colours: false });
     assert!(narrow.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 72), "{narrow}");
-    insta::assert_snapshot!(narrow, @"");
+    insta::assert_snapshot!(narrow, @r##"
+    Pull request processing  pr_processing, 6 steps in 5 waves
+
+      wave    step            agents      needs      timeout  retries  slack
+         1  ● analyze_pr      claude-co…                 1 m        3
+         2  ● generate_tasks  codegen     analyze_…      2 m        2
+         3  ● deploy_branch   claude-co…  generate…      5 m        3
+         4  ○ validate_code   aider → +1  deploy_b…      3 m        2    7 m
+            ● run_tests       claude-co…  deploy_b…     10 m        1
+         5  ● security_audit  goose → +1  validate…      4 m        2
+
+      ● critical path  22 m: analyze_pr → generate_tasks → deploy_branch →
+                       run_tests → security_audit
+        side by side   saves 3 m of 25 m
+        bottlenecks    run_tests: timeout 10 m (medium)
+        at most        2 of 5 steps in wave 4
+    "##);
 }
 
 #[test]
@@ -106,7 +126,21 @@ fn what_does_not_fit_is_told() {
         (0..9).map(|s| format!("  - {{ id: s{s}, run: x, timeout: 30m, resources: {{ memory: 1GB }} }}\n")).collect();
     let (plan, forecast) = plan("w", &format!("resource_limits: {{ memory_limit: 2GB }}\nsteps:\n{steps}"));
     let table = table(&plan, &forecast, WIDE);
-    insta::assert_snapshot!(table.split("\n\n").nth(2).unwrap(), @"");
+    insta::assert_snapshot!(table.split("\n\n").nth(2).unwrap(), @r##"
+    ● critical path  30 m: s0
+      side by side   saves 2 h of 4 h 30 m
+      limits         make it 2 h 30 m: not all that could run at once may
+      timeout        the run ends after 1 h, before its steps have used their timeouts
+      bottlenecks    s0: timeout 30 m (high)
+                     s1: timeout 30 m (high)
+                     s2: timeout 30 m (high)
+                     s3: timeout 30 m (high)
+                     s4: timeout 30 m (high)
+                     s5: timeout 30 m (high)
+                     and 3 more
+      at most        9 steps in wave 1, but only 5 at once: some wait
+                     9 GB memory in wave 1, but only 2 GB at once: some wait
+    "##);
 }
 
 /// Every size that a picture may have, in shapes that stretch it.
