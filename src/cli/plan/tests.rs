@@ -9,11 +9,16 @@ fn shown(text: &str, format: Format) -> Result<(String, String), Shown> {
 
 #[test]
 fn a_wrong_file_is_told_line_by_line() {
-    let Err(Shown::Wrong(problems)) = shown("steps:\n  - { id: a, run: x, needs: [b] }\n  - { id: a }\n", Format::Svg)
+    let Err(Shown::Wrong(problems)) =
+        shown("steps:\n  - { id: a, run: x, needs: [nowhere] }\n  - { id: a }\n", Format::Svg)
     else {
         panic!("this file is wrong");
     };
-    insta::assert_snapshot!(problems, @"");
+    insta::assert_snapshot!(problems, @r"
+    ci.yml:2:30 unknown-need: a needs nowhere, but there is no such step
+    ci.yml:3:5 missing-field: nobody does this: there is neither run nor agent (write run: …, agent: …, or defaults: { agent: … })
+    ci.yml:3:5 duplicate-id: there is already a step a, on line 2
+    ");
 }
 
 #[test]
@@ -21,7 +26,17 @@ fn warnings_are_told_beside_the_plan() {
     let text =
         "error_handling: { strategy: retry, fallback_agents: [goose] }\nsteps: [{ id: a, run: x, timeout: 1m }]\n";
     let Ok((said, shown)) = shown(text, Format::Table) else { panic!("this file is right") };
-    insta::assert_snapshot!(format!("{said}{shown}"), @"");
+    insta::assert_snapshot!(format!("{said}{shown}"), @r"
+    ci.yml:1:53 warning: no-effect: the strategy retry uses no fallback agents (write strategy: retry_with_fallback)
+    ci  1 step in 1 wave
+
+      wave    step  agents  needs  timeout  retries  slack
+         1  ● a     shell              1 m        3
+
+      ● critical path  1 m: a
+        side by side   saves nothing: 1 m in any order
+        at most        1 of 5 steps in wave 1
+    ");
 }
 
 #[test]

@@ -50,13 +50,9 @@ struct Row {
 #[must_use]
 pub fn table(plan: &Plan, forecast: &Forecast, paper: Paper) -> String {
     let mut out = Out { text: String::new(), paper };
-    out.spans(&[
-        (Paint::Loud, &plain(&plan.name)),
-        (
-            Paint::Quiet,
-            &format!("  {}, {} in {}", plan.workflow, count(going(plan), "step"), count(forecast.waves.len(), "wave")),
-        ),
-    ]);
+    let id = if plan.name == plan.workflow.as_str() { String::new() } else { format!("{}, ", plan.workflow) };
+    let size = format!("  {id}{} in {}", count(going(plan), "step"), count(forecast.waves.len(), "wave"));
+    out.spans(&[(Paint::Loud, &plain(&plan.name)), (Paint::Quiet, &size)]);
     out.line("");
     let widths = widths(plan, forecast, paper.width);
     let heads = HEADS.map(str::to_owned);
