@@ -9,8 +9,10 @@ mod dev;
 mod health;
 mod init;
 pub mod log;
+mod plan;
 mod serve;
 mod validate;
+mod source;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -40,6 +42,7 @@ enum Command {
     Agent(agent::Agent),
     Init(init::Init),
     Validate(validate::Validate),
+    Plan(plan::Plan),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -125,6 +128,7 @@ impl Command {
             Self::Agent(agent) => agent.run().await,
             Self::Init(init) => init.run(),
             Self::Validate(validate) => validate.run(),
+            Self::Plan(plan) => plan.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),

@@ -1,4 +1,5 @@
-//! What GitHub should show of a commit: derived from runs and reasons, never emitted by them.
+//! What GitHub should show of a commit: derived from runs and reasons, never emitted by them. And what a plan looks like
+//! before any run.
 //!
 //! Check runs are not effects. What a commit should show is a function of the state; a loop compares it with what was
 //! sent last and writes the difference. So a lost write heals, a burst costs one write, and nothing goes backwards.
@@ -11,8 +12,10 @@ mod check;
 mod config;
 mod diff;
 mod dirty;
+pub mod layout;
 mod markdown;
 pub mod problems;
+pub mod plan;
 mod reason;
 mod run;
 mod step;

@@ -13,6 +13,8 @@ pub mod builtin;
 pub mod defaults;
 pub mod expr;
 pub mod file;
+pub mod forecast;
+pub mod graph;
 pub mod names;
 pub mod parse;
 pub mod pattern;

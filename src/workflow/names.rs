@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::expr::{Expr, Scope, Status};
-use super::plan::PlanIx;
-use super::planner::upstream;
+use super::graph::Graph;
 use super::problem::{Code, Place, Problems};
 use super::steps::{Draft, Mention};
 
@@ -84,9 +83,9 @@ pub(crate) fn is_null_without_pr(expr: &Expr) -> bool {
 }
 
 /// Checks every expression of every step, and marks the steps whose outputs are named.
-pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems: &mut Problems) {
+pub(crate) fn check_steps(drafts: &mut [Draft], graph: &Graph, problems: &mut Problems) {
     let mut used = vec![false; drafts.len()];
-    for (ix, draft) in drafts.iter().enumerate() {
+    for (ix, draft) in (0..).zip(drafts.iter()) {
         // Asked for only where a step names others: for most it would be work for nothing.
         let mut before: Option<Vec<bool>> = None;
         for mention in &draft.mentions {
@@ -95,7 +94,7 @@ pub(crate) fn check_steps(drafts: &mut [Draft], needs: &[Vec<PlanIx>], problems:
             if !mention.expr.names().contains(STEPS) {
                 continue;
             }
-            let before = before.get_or_insert_with(|| upstream(needs, ix));
+            let before = before.get_or_insert_with(|| graph.upstream(ix));
             for name in mention.expr.steps_named() {
                 match drafts.iter().position(|other| other.step.key.as_str() == name) {
                     Some(at) if before[at] => used[at] = true,

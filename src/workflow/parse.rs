@@ -158,7 +158,8 @@ fn graph(mut drafts: Vec<Draft>, problems: &mut Problems) -> Option<(Vec<super::
         .map(|draft| Needs { key: draft.step.key.as_str(), place: draft.place, names: &draft.needs })
         .collect();
     let needs = planner::resolve(&wanted, problems);
-    let circles = planner::circles(&needs);
+    let graph = planner::graph_of(needs.iter().map(Vec::as_slice));
+    let circles = graph.circles();
     for circle in &circles {
         let draft = |ix: &PlanIx| drafts.get(*ix as usize);
         let message =
@@ -173,7 +174,7 @@ fn graph(mut drafts: Vec<Draft>, problems: &mut Problems) -> Option<(Vec<super::
     if !circles.is_empty() {
         return None;
     }
-    names::check_steps(&mut drafts, &needs, problems);
+    names::check_steps(&mut drafts, &graph, problems);
     let mut steps = Vec::with_capacity(drafts.len());
     for (draft, needs) in drafts.into_iter().zip(needs) {
         let mut step = draft.step;
