@@ -283,7 +283,7 @@ fn attempt_event(world: &World, who: &str, what: &str) -> Event {
             if answer.deed == Deed::TimeOut {
                 answer.deed = Deed::Fault(FaultClass::Timeout);
             }
-            if !matches!(answer.deed, Deed::Done(_)) {
+            if let Deed::Fault(_) = answer.deed {
                 answer.message.get_or_insert_with(|| "oh".to_owned());
             }
             (answer.result().expect("an answer that ends the attempt"), answer.cost_micros)

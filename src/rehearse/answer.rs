@@ -157,7 +157,7 @@ impl Answer {
                 let (class, message) = (FaultClass::Transient, message("Agent not available"));
                 AttemptResult::Failed { class, message, retry_after_ms: None }
             }
-            Deed::Declined => AttemptResult::Declined { message: message("it has too much to do") },
+            Deed::Declined => AttemptResult::Declined { message: message("too much to do") },
             Deed::Ask => {
                 let (verdict, outputs, message) = (Verdict::Success, self.outputs.clone(), self.message.clone());
                 AttemptResult::Done { verdict, outputs, message }
