@@ -131,7 +131,9 @@ pub fn explain(name: &str, body: &[u8], known: &Known) -> Result<Explanation, Wr
             let (added, removed) = (changed.added.len(), changed.removed.len());
             told.happened = format!("the installation covers {added} repositories more, and {removed} less");
         }
-        Event::RepositoryRenamed(renamed) => told.happened = format!("the repository is {} now", renamed.repository.name),
+        Event::RepositoryRenamed(renamed) => {
+            told.happened = format!("the repository is {} now", renamed.repository.name)
+        }
         Event::Ping(_) => told.happened = "GitHub tried whether the webhook works".to_owned(),
         Event::Ignored(ignored) => told.happened = format!("nothing: {}", ignored.why),
     }
@@ -230,8 +232,9 @@ fn pushed(told: &mut Explanation, push: &Pushed, known: &Known) {
             "Open pull requests of this commit: a workflow that runs for one of them does not run for the push too."
                 .to_owned(),
         );
-        told.unknown
-            .push("Who has write: if the pusher lacks it, the run waits until somebody approves the commit.".to_owned());
+        told.unknown.push(
+            "Who has write: if the pusher lacks it, the run waits until somebody approves the commit.".to_owned(),
+        );
         let before = push.before.as_ref().map_or("BEFORE", |sha| sha.as_str());
         let after = push.after.as_ref().map_or("AFTER", |sha| sha.as_str());
         told.paths_unknown(&format!("git diff --name-only {before:.12} {after:.12}"));
@@ -246,7 +249,8 @@ fn commented(told: &mut Explanation, comment: &Commented, known: &Known) {
         told.besides.push(match given.command {
             Ok(command) => {
                 let needs = known.definitions.policy.commands.get(command.verb().spec().name);
-                let needs = needs.map_or(command.verb().spec().needs.to_string(), |needs| format!("{needs:?}").to_lowercase());
+                let needs =
+                    needs.map_or(command.verb().spec().needs.to_string(), |needs| format!("{needs:?}").to_lowercase());
                 let later = if command.released() { "" } else { "; it is not in this release" };
                 format!("Line {}: /{} would be obeyed for whoever has {needs}{later}.", given.line, command.verb())
             }
@@ -276,12 +280,7 @@ impl Explanation {
 
     /// Reads what each workflow would do from the intents. `kind` gives the path filter of its trigger of that kind, and
     /// why it has none.
-    fn answers(
-        &mut self,
-        intents: &[Intent],
-        known: &Known,
-        kind: impl Fn(&Triggers) -> (Option<Filter>, String),
-    ) {
+    fn answers(&mut self, intents: &[Intent], known: &Known, kind: impl Fn(&Triggers) -> (Option<Filter>, String)) {
         for intent in intents {
             if let Intent::CancelRuns { why } = intent {
                 self.besides.push(format!("Live runs of the pull request are cancelled: {why}."));

@@ -79,7 +79,8 @@ impl Explain {
         match &self.event_name {
             Some(name) if KNOWN_EVENTS.contains(&name.as_str()) => Ok(name.clone()),
             Some(name) => {
-                let meant = closest(name, KNOWN_EVENTS).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+                let meant =
+                    closest(name, KNOWN_EVENTS).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
                 Err(Failure::Usage(format!(
                     "--event-name {name}: nothing depends on that event; {meant}Something depends on {known}"
                 )))
@@ -147,7 +148,10 @@ fn definitions(paths: &[PathBuf]) -> anyhow::Result<Definitions> {
         workflows.insert(id, Definition { path: from, blob: String::new(), workflow });
     }
     match workflows.len() {
-        0 => bail!("there is no workflow in {}", paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")),
+        0 => bail!(
+            "there is no workflow in {}",
+            paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+        ),
         many if many > FILES_MAX => bail!("there are {many} workflows; a repository has at most {FILES_MAX}"),
         _ => {}
     }

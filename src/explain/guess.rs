@@ -41,9 +41,10 @@ pub fn guess(payload: &Map<String, Value>) -> Option<&'static str> {
         // These two have nothing but what all others have too.
         let action = payload.get("action").and_then(Value::as_str);
         match (payload.contains_key("repository"), action) {
-            (true, Some("renamed" | "transferred" | "created" | "deleted" | "edited" | "publicized" | "privatized")) => {
-                Some("repository")
-            }
+            (
+                true,
+                Some("renamed" | "transferred" | "created" | "deleted" | "edited" | "publicized" | "privatized"),
+            ) => Some("repository"),
             (false, Some(_)) if payload.contains_key("installation") => Some("installation"),
             _ => None,
         }

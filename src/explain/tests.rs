@@ -23,7 +23,8 @@ const FILES: [(&str, &str); 7] = [
 fn known(changed: Option<&[&str]>) -> Known {
     let workflow = |(id, on): (&str, &str)| {
         let id: WorkflowId = id.parse().unwrap();
-        let text = if on.contains("stpes") { on.to_owned() } else { format!("{on}steps:\n  - {{ id: a, run: make }}\n") };
+        let text =
+            if on.contains("stpes") { on.to_owned() } else { format!("{on}steps:\n  - {{ id: a, run: make }}\n") };
         let read = crate::workflow::parse(&id, &text, &Operator::default());
         let workflow = read.map_err(|problems| problems.iter().map(ToString::to_string).collect());
         (id.clone(), Definition { path: format!(".workflows/{id}.yml"), blob: String::new(), workflow })

@@ -90,7 +90,8 @@ impl Scale {
             let part = u32::try_from(tick).unwrap_or(0);
             let whole = u32::try_from(ticks).unwrap_or(1);
             let label = human(rounded(self.total * part / whole));
-            let column = if tick == ticks { self.columns.saturating_sub(label.width()) } else { self.columns * tick / ticks };
+            let column =
+                if tick == ticks { self.columns.saturating_sub(label.width()) } else { self.columns * tick / ticks };
             if tick > 0 && axis.width() + 1 > column {
                 continue;
             }

@@ -32,7 +32,9 @@ pub enum Fault {
     #[error("no run begins: {0}")]
     NoRun(String),
     /// The law of recovery is broken.
-    #[error("after a crash the journal gives another run than the one that was lost; this is a fault of Pointsman: {0}")]
+    #[error(
+        "after a crash the journal gives another run than the one that was lost; this is a fault of Pointsman: {0}"
+    )]
     Recovery(String),
 }
 
@@ -268,7 +270,8 @@ impl Stage<'_> {
             }
         };
         let rules = self.script.rules.iter().enumerate();
-        let best = rules.filter_map(|(ix, rule)| Some((weight(rule)?, ix, rule))).max_by_key(|(weight, ix, _)| (*weight, *ix));
+        let best =
+            rules.filter_map(|(ix, rule)| Some((weight(rule)?, ix, rule))).max_by_key(|(weight, ix, _)| (*weight, *ix));
         let mut answer = best.map_or_else(Answer::default, |(_, ix, rule)| {
             let used = self.used.entry((ix, key.clone())).or_default();
             let answer = rule.answers.get(*used).or(rule.answers.last()).cloned().unwrap_or_default();

@@ -242,7 +242,8 @@ impl Teller {
         for &ix in order {
             let Some(said) = said.get(&ix) else { continue };
             self.draw(state, ix, said, now);
-            if let Some(StepPhase::Ended(StepOutcome::Cancelled(cause))) = said.phase.filter(|_| said.closed.is_none()) {
+            if let Some(StepPhase::Ended(StepOutcome::Cancelled(cause))) = said.phase.filter(|_| said.closed.is_none())
+            {
                 idle.entry(report::cancelled(cause)).or_default().push(ix);
                 continue;
             }
@@ -345,7 +346,12 @@ impl Teller {
             title: check.title,
             took,
             longest: state.plan.longest(),
-            critical_path: state.plan.critical_path.iter().map(|ix| state.plan.steps[*ix as usize].key.clone()).collect(),
+            critical_path: state
+                .plan
+                .critical_path
+                .iter()
+                .map(|ix| state.plan.steps[*ix as usize].key.clone())
+                .collect(),
             cost_micros: state.cost_micros,
             notes,
         }

@@ -139,7 +139,11 @@ fn a_script_has_limits() {
 fn a_story_that_does_not_end_says_so() {
     let steps = |n: usize| (0..n).map(|n| format!("  - {{ id: s{n}, run: make }}\n")).collect::<String>();
     let again: String = (1..=900).map(|n| format!("at {n}m: /retry --all\n")).collect();
-    let story = story(&format!("resource_limits: {{ max_concurrent_steps: 60 }}\nsteps:\n{}", steps(60)), &format!("agent shell: ok 5s\n{again}"), None);
+    let story = story(
+        &format!("resource_limits: {{ max_concurrent_steps: 60 }}\nsteps:\n{}", steps(60)),
+        &format!("agent shell: ok 5s\n{again}"),
+        None,
+    );
     insta::assert_snapshot!(story.notes.join("\n"), @"This story does not end: it was left after 50000 events.");
 }
 

@@ -110,7 +110,9 @@ fn begins(key: &str, number: u32, agent: &AgentName, before: Option<&AgentName>)
 fn failed(fault: &Fault, took: &str, planned: &Step) -> String {
     let message = one_line(&fault.message);
     match fault.class {
-        FaultClass::Timeout if message.starts_with("took longer") => format!("timed out after {}", human(planned.timeout)),
+        FaultClass::Timeout if message.starts_with("took longer") => {
+            format!("timed out after {}", human(planned.timeout))
+        }
         FaultClass::Verdict if message == "the step failed" => format!("failed after {took}"),
         FaultClass::Verdict => format!("failed after {took}: {message}"),
         FaultClass::Timeout
@@ -330,10 +332,7 @@ pub(super) fn notes(state: &RunState, script: &Script) -> Vec<String> {
     }
     let later = script.acts.iter().filter_map(|act| match &act.what {
         What::Comment(text, command) if !command.released() => Some(text),
-        What::Comment(..)
-        | What::Crash(_)
-        | What::Push
-        | What::Close => None,
+        What::Comment(..) | What::Crash(_) | What::Push | What::Close => None,
     });
     notes.extend(later.map(|text| format!("`{text}` is obeyed in rehearsals, but not yet by the service.")));
     let waited = |step: &&StepState| {

@@ -153,7 +153,10 @@ impl Watch<'_> {
         let mut lines = match &stage.scene.here {
             Some(folder) => vec![
                 screen.sentence(&format!("{} runs for real in {}", self.workflows(), folder.display())),
-                screen.address("steps run", "in that folder itself, with your environment; what they change stays changed"),
+                screen.address(
+                    "steps run",
+                    "in that folder itself, with your environment; what they change stays changed",
+                ),
             ],
             None => {
                 let pull = format!("{}/{}/pull/{}", stage.github.web_url(), stage.scene.repo, self.number);
@@ -161,7 +164,8 @@ impl Watch<'_> {
                     screen.sentence(&format!("bob opens pull request {} of {}", self.number, stage.scene.repo)),
                     screen.address("pull request", &pull),
                     screen.address("service", &stage.address),
-                    screen.address("steps run in", &format!("a fresh checkout each, kept together by {}", stage.sandbox)),
+                    screen
+                        .address("steps run in", &format!("a fresh checkout each, kept together by {}", stage.sandbox)),
                 ]
             }
         };
