@@ -7,14 +7,16 @@
 mod guess;
 mod show;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::command::{self, reply::Voice};
-use crate::ids::WorkflowId;
+use crate::ids::{CommitSha, WorkflowId};
 use crate::inbound::envelope::{Envelope, Refused};
 use crate::inbound::event::{Commented, Event, PullRequestChanged, Pushed};
 use crate::inbound::{self, Unfit};
-use crate::report::{Conclusion, Status, reason_check};
+use crate::report::{Conclusion, Reason, Status, reason_check};
 use crate::route::{self, Definition, Definitions, Facts, Intent, OperatorFacts};
 use crate::workflow::Workflow;
 use crate::workflow::policy::{DefinitionRef, SkipMarkers};
@@ -86,8 +88,19 @@ pub enum Wrong {
 pub struct Known {
     /// The workflows, taken as those that count.
     pub definitions: Definitions,
-    /// The changed files, if somebody listed them.
-    pub changed: Option<Vec<String>>,
+    /// Which files changed.
+    pub changed: Changed,
+}
+
+/// Which files changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// Nobody said it.
+    Unknown,
+    /// More than GitHub lists: every filter of paths passes.
+    TooMany,
+    /// These.
+    Files(Vec<String>),
 }
 
 /// Explains a payload under the name of its event.
@@ -144,12 +157,16 @@ pub fn explain(name: &str, body: &[u8], known: &Known) -> Result<Explanation, Wr
 }
 
 fn facts(known: &Known, message: Option<String>) -> Facts {
+    let changed = match &known.changed {
+        Changed::Files(files) => Some(files.clone()),
+        Changed::Unknown | Changed::TooMany => None,
+    };
     Facts {
         definitions: known.definitions.clone(),
-        changed: known.changed.clone(),
+        changed,
         trusted: true,
         paused: Vec::new(),
-        speakers: std::collections::BTreeMap::new(),
+        speakers: BTreeMap::new(),
         operator: OperatorFacts::default(),
         touched: None,
         pulls: Vec::new(),
@@ -208,7 +225,7 @@ fn marks_count(known: &Known) -> bool {
 }
 
 fn pushed(told: &mut Explanation, push: &Pushed, known: &Known) {
-    let short = |sha: &crate::ids::CommitSha| sha.short().to_string();
+    let short = |sha: &CommitSha| sha.short().to_string();
     let to = push.after.as_ref().map_or_else(|| "gone".to_owned(), |sha| format!("at {} now", short(sha)));
     told.happened = format!("{} of {} is {to}", push.git_ref, push.repository.name);
     if push.after.is_none() {
@@ -307,7 +324,7 @@ fn answer(
 ) -> Answer {
     let (runs, why, check) = match (intent, &definition.workflow) {
         (Some(Intent::Start(_)), Ok(workflow)) => match kind(&workflow.triggers).0 {
-            Some(paths) if known.changed.is_none() && paths != Filter::None => {
+            Some(paths) if known.changed == Changed::Unknown && paths != Filter::None => {
                 (Runs::Depends, format!("if {}", passes(&paths)), None)
             }
             Some(_) | None => (Runs::Yes, because(workflow), None),
@@ -340,8 +357,7 @@ fn passes(paths: &Filter) -> String {
     }
 }
 
-fn said(reason: &crate::report::Reason, title: &str) -> String {
-    use crate::report::Reason;
+fn said(reason: &Reason, title: &str) -> String {
     match reason {
         Reason::Filtered(why) => why.clone(),
         Reason::BadFile(problems) => problems.join("; "),

@@ -12,20 +12,23 @@
 mod answer;
 mod birth;
 mod chart;
+mod look;
 mod people;
 mod scan;
 mod script;
 mod show;
 mod stage;
+mod story;
 mod tell;
 mod words;
 
 pub use answer::{Answer, Deed};
+pub use look::Look;
 pub use scan::Mistake;
 pub use script::{SCRIPT_BYTES_MAX, Script};
-pub use show::{Look, text};
+pub use show::text;
 pub use stage::{Fault, rehearse};
-pub use tell::{Bar, BarKind, Line, StepEnd, Story, Tone};
+pub use story::{Bar, BarKind, Line, StepEnd, Story, Tone};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::chosen::text;
-use crate::explain::{self, KNOWN_EVENTS, Known};
+use crate::explain::{self, Changed, KNOWN_EVENTS, Known};
 use crate::ids::CommitSha;
 use crate::inbound::envelope::BODY_BYTES_MAX;
 use crate::route::{Definition, Definitions};
@@ -64,7 +64,7 @@ impl Explain {
         }
         let body = read(&self.event, "--event", BODY_BYTES_MAX)?;
         let name = self.name(&body)?;
-        let changed = self.changed_files.as_deref().map(changed_files).transpose()?.flatten();
+        let changed = self.changed_files.as_deref().map_or(Ok(Changed::Unknown), changed_files)?;
         let known = Known { definitions: definitions(&self.paths)?, changed };
         let told = explain::explain(&name, body.as_bytes(), &known).map_err(anyhow::Error::from)?;
         let said = match self.format {
@@ -105,11 +105,11 @@ fn read(path: &Path, what: &str, bytes_max: usize) -> anyhow::Result<String> {
     text(File::open(path).with_context(|| name.clone())?, &name, bytes_max)
 }
 
-/// The paths of a list; nothing when there are too many to know.
-fn changed_files(path: &Path) -> anyhow::Result<Option<Vec<String>>> {
+/// The paths of a list.
+fn changed_files(path: &Path) -> anyhow::Result<Changed> {
     let listed = read(path, "--changed-files", CHANGED_BYTES_MAX)?;
     let paths: Vec<String> = listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    Ok((paths.len() <= CHANGED_FILES_MAX).then_some(paths))
+    Ok(if paths.len() > CHANGED_FILES_MAX { Changed::TooMany } else { Changed::Files(paths) })
 }
 
 /// The workflows of these files and folders, taken as those that count.

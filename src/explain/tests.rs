@@ -35,7 +35,8 @@ fn known(changed: Option<&[&str]>) -> Known {
         workflows: FILES.into_iter().map(workflow).collect(),
         policy: Policy::default(),
     };
-    let changed = changed.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
+    let files = |paths: &[&str]| Changed::Files(paths.iter().map(|path| (*path).to_owned()).collect());
+    let changed = changed.map_or(Changed::Unknown, files);
     Known { definitions, changed }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::show::{Look, Paint};
-use super::tell::{Bar, BarKind, Story};
+use super::look::{Look, Paint};
+use super::story::{Bar, BarKind, Story};
 use crate::ids::StepKey;
 use crate::time::human;
 

@@ -1,8 +1,9 @@
 //! What a maintainer's comment does to the run: read and decided as the service reads and decides it.
 
 use crate::command::reply::Voice;
-use crate::command::{self, Approved, Command, StepName};
+use crate::command::{self, Approved, Command, StepName, Verb};
 use crate::engine::state::HoldKind;
+use crate::engine::step::StepPhase;
 use crate::engine::{Event, RunState};
 use crate::ids::{CommitSha, Login, StepKey};
 use crate::route::{self, Giver, Obeyed, Target};
@@ -15,7 +16,7 @@ const VOICE: Voice = Voice { bare: true };
 pub(super) fn read(text: &str) -> Result<Command, String> {
     let given = command::parse(text, true).into_iter().next();
     let known = || {
-        let acts = command::Verb::table().iter().filter(|spec| !tells(spec.verb));
+        let acts = Verb::table().iter().filter(|spec| !tells(spec.verb));
         acts.map(|spec| format!("/{}", spec.name)).collect::<Vec<_>>().join(" ")
     };
     match given.map(|given| given.command) {
@@ -29,8 +30,7 @@ pub(super) fn read(text: &str) -> Result<Command, String> {
 }
 
 /// Whether a command only tells something, or starts another run.
-fn tells(verb: command::Verb) -> bool {
-    use command::Verb;
+fn tells(verb: Verb) -> bool {
     match verb {
         Verb::Retry
         | Verb::Pause
@@ -53,7 +53,7 @@ pub(super) fn obey(state: &RunState, command: &Command, by: &Login, at: Timestam
         Command::Skip { step } => Ok(Event::SkipRequested { step: ours(state, step)?, by: by() }),
         Command::Answer { words } => {
             let known = |word: &str| word.parse().is_ok_and(|key: StepKey| state.find(&key).is_some());
-            let asks = || state.steps.iter().find(|step| step.phase == crate::engine::step::StepPhase::AwaitingInput);
+            let asks = || state.steps.iter().find(|step| step.phase == StepPhase::AwaitingInput);
             let (step, text) = command::split_first(words, known);
             let step = step.and_then(|word| word.parse().ok()).or_else(|| asks().map(|step| step.key.clone()));
             let step = step.ok_or("no step asks anything")?;

@@ -6,43 +6,12 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::chart::chart;
-use super::tell::{BarKind, Story, Tone};
+use super::look::{Look, Paint};
+use super::story::{BarKind, StepEnd, Story, Tone};
 use super::words::{dollars, one_line};
 use crate::ids::StepKey;
 use crate::report::Conclusion;
 use crate::time::human;
-
-/// How a story is shown.
-#[derive(Debug, Clone, Copy)]
-pub struct Look {
-    /// Columns for the bars; lines of text are never cut.
-    pub width: usize,
-    /// Whether colours may be used.
-    pub colours: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
-    Plain,
-    Good,
-    Bad,
-    Quiet,
-    Loud,
-}
-
-impl Look {
-    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
-        let code = match paint {
-            Paint::Plain => "",
-            Paint::Good => "32",
-            Paint::Bad => "31",
-            Paint::Quiet => "2",
-            Paint::Loud => "1",
-        };
-        let coloured = self.colours && !code.is_empty() && !text.trim().is_empty();
-        if coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-}
 
 /// The whole story, ending with a line feed.
 #[must_use]
@@ -90,11 +59,11 @@ fn stamp(at: Duration, longest: Duration) -> String {
 
 /// A table of the steps: how each ended.
 fn steps(story: &Story, look: Look) -> Vec<String> {
-    let name = |end: &super::tell::StepEnd| format!("{}{}", if end.instance { "  " } else { "" }, end.step);
+    let name = |end: &StepEnd| format!("{}{}", if end.instance { "  " } else { "" }, end.step);
     let widest = story.steps.iter().map(|end| name(end).width()).max().unwrap_or(0);
-    let word = |end: &super::tell::StepEnd| end.conclusion.map_or("-", conclusion_word);
+    let word = |end: &StepEnd| end.conclusion.map_or("-", conclusion_word);
     let widest_word = story.steps.iter().map(|end| word(end).width()).max().unwrap_or(0);
-    let row = |end: &super::tell::StepEnd| {
+    let row = |end: &StepEnd| {
         let (name, word) = (name(end), word(end));
         let pad = |text: &str, to: usize| " ".repeat(to.saturating_sub(text.width()));
         let agent = end.agent.as_ref().filter(|agent| !end.title.contains(agent.as_str()));

@@ -9,10 +9,11 @@ use super::answer::{Answer, Deed};
 use super::birth::{self, START};
 use super::people;
 use super::script::{Busy, Rule, Script, What};
-use super::tell::{Story, Teller};
+use super::story::Story;
+use super::tell::Teller;
 use crate::engine::encode::{self, Row};
 use crate::engine::event::AttemptResult;
-use crate::engine::state::{GateKey, RunPhase};
+use crate::engine::state::GateKey;
 use crate::engine::step::StepIx;
 use crate::engine::{Ctx, Effect, Event, RunState, Transition, apply, next_timer};
 use crate::ids::{AgentName, InstallationId, Login, RunId, StepKey};
@@ -355,9 +356,4 @@ impl Dice {
         let micros = planned.timeout.as_micros() * u128::from(percent) / 100;
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
-}
-
-/// Whether nothing but acts of the script can still change the run.
-pub(super) fn is_over(state: &RunState) -> bool {
-    matches!(state.phase, RunPhase::Ended(_))
 }

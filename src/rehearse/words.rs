@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::script::{Script, What};
-use super::tell::{Bar, Said, Tone};
+use super::story::{Bar, Said, Tone};
 use crate::engine::event::Event;
 use crate::engine::state::{Hold, HoldKind, RunOutcome, RunPhase, RunState};
 use crate::engine::step::{
