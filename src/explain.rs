@@ -12,13 +12,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::command::{self, reply::Voice};
-use crate::ids::{CommitSha, WorkflowId};
+use crate::ids::WorkflowId;
 use crate::inbound::envelope::{Envelope, Refused};
 use crate::inbound::event::{Commented, Event, PullRequestChanged, Pushed};
 use crate::inbound::{self, Unfit};
 use crate::report::{Conclusion, Reason, Status, reason_check};
-use crate::route::{self, Definition, Definitions, Facts, Intent, OperatorFacts};
-use crate::workflow::Workflow;
+use crate::route::{self, Definition, Definitions, Facts, Intent, OperatorFacts, Start};
 use crate::workflow::policy::{DefinitionRef, SkipMarkers};
 use crate::workflow::trigger::{Filter, Triggers};
 
@@ -142,13 +141,13 @@ pub fn explain(name: &str, body: &[u8], known: &Known) -> Result<Explanation, Wr
         Event::InstallationChanged(changed) => told.happened = format!("the App's installation: {}", changed.action),
         Event::RepositoriesChanged(changed) => {
             let (added, removed) = (changed.added.len(), changed.removed.len());
-            told.happened = format!("the installation covers {added} repositories more, and {removed} less");
+            told.happened = format!("repositories of the installation: {added} added, {removed} removed");
         }
         Event::RepositoryRenamed(renamed) => {
             told.happened = format!("the repository is {} now", renamed.repository.name)
         }
         Event::Ping(_) => told.happened = "GitHub tried whether the webhook works".to_owned(),
-        Event::Ignored(ignored) => told.happened = format!("nothing: {}", ignored.why),
+        Event::Ignored(ignored) => told.happened = ignored.why.to_owned(),
     }
     if !matches!(event, Event::PullRequestChanged(_) | Event::Pushed(_)) && told.besides.is_empty() {
         told.besides.push("No workflow starts.".to_owned());
@@ -156,11 +155,7 @@ pub fn explain(name: &str, body: &[u8], known: &Known) -> Result<Explanation, Wr
     Ok(told)
 }
 
-fn facts(known: &Known, message: Option<String>) -> Facts {
-    let changed = match &known.changed {
-        Changed::Files(files) => Some(files.clone()),
-        Changed::Unknown | Changed::TooMany => None,
-    };
+fn facts(known: &Known, changed: Option<Vec<String>>, message: Option<String>) -> Facts {
     Facts {
         definitions: known.definitions.clone(),
         changed,
@@ -179,10 +174,10 @@ fn pull_request(told: &mut Explanation, change: &PullRequestChanged, known: &Kno
     let draft = if change.draft { ", a draft" } else { "" };
     let fork = if change.fork { " of a fork" } else { "" };
     told.happened = format!(
-        "{}: pull request #{} of {}{by}, from {}{fork} into {}{draft}",
-        change.action, change.number, change.repository.name, change.head_ref, change.base_ref
+        "#{} of {}{by}, from {}{fork} into {}{draft}",
+        change.number, change.repository.name, change.head_ref, change.base_ref
     );
-    let intents = route::pull_request(change, &facts(known, None));
+    let decide = |changed| route::pull_request(change, &facts(known, changed, None));
     let kind = |triggers: &Triggers| {
         let wanted = triggers.pull_request.as_ref();
         let why = match wanted {
@@ -191,7 +186,7 @@ fn pull_request(told: &mut Explanation, change: &PullRequestChanged, known: &Kno
         };
         (wanted.map(|wanted| wanted.paths.clone()), why)
     };
-    told.answers(&intents, known, kind);
+    told.answers(&decide, known, kind);
     if told.starts() {
         let policy = &known.definitions.policy;
         let default = change.repository.default_branch.as_deref().unwrap_or("the default branch");
@@ -225,14 +220,14 @@ fn marks_count(known: &Known) -> bool {
 }
 
 fn pushed(told: &mut Explanation, push: &Pushed, known: &Known) {
-    let short = |sha: &CommitSha| sha.short().to_string();
-    let to = push.after.as_ref().map_or_else(|| "gone".to_owned(), |sha| format!("at {} now", short(sha)));
-    told.happened = format!("{} of {} is {to}", push.git_ref, push.repository.name);
-    if push.after.is_none() {
+    let named = format!("{} of {} is", push.git_ref, push.repository.name);
+    let Some(after) = &push.after else {
+        told.happened = format!("{named} gone");
         told.besides.push("A ref that is gone starts nothing.".to_owned());
         return;
-    }
-    let intents = route::push(push, &facts(known, Some(push.message.clone())));
+    };
+    told.happened = format!("{named} at {} now", after.short());
+    let decide = |changed| route::push(push, &facts(known, changed, Some(push.message.clone())));
     let kind = |triggers: &Triggers| {
         let wanted = triggers.push.as_ref();
         let why = match wanted {
@@ -242,7 +237,7 @@ fn pushed(told: &mut Explanation, push: &Pushed, known: &Known) {
         };
         (wanted.map(|wanted| wanted.paths.clone()), why)
     };
-    told.answers(&intents, known, kind);
+    told.answers(&decide, known, kind);
     if told.starts() {
         told.unknown.push("Whether the commit has these very files: a push takes its own.".to_owned());
         told.unknown.push(
@@ -252,9 +247,9 @@ fn pushed(told: &mut Explanation, push: &Pushed, known: &Known) {
         told.unknown.push(
             "Who has write: if the pusher lacks it, the run waits until somebody approves the commit.".to_owned(),
         );
-        let before = push.before.as_ref().map_or("BEFORE", |sha| sha.as_str());
-        let after = push.after.as_ref().map_or("AFTER", |sha| sha.as_str());
-        told.paths_unknown(&format!("git diff --name-only {before:.12} {after:.12}"));
+        let default = push.repository.default_branch.as_deref().unwrap_or("main");
+        let before = push.before.as_ref().map_or(default, |sha| sha.as_str());
+        told.paths_unknown(&format!("git diff --name-only {before:.12}...{:.12}", after.as_str()));
     }
 }
 
@@ -295,77 +290,88 @@ impl Explanation {
         }
     }
 
-    /// Reads what each workflow would do from the intents. `kind` gives the path filter of its trigger of that kind, and
-    /// why it has none.
-    fn answers(&mut self, intents: &[Intent], known: &Known, kind: impl Fn(&Triggers) -> (Option<Filter>, String)) {
-        for intent in intents {
+    /// Reads what each workflow would do from what is decided. `kind` gives the path filter of its trigger of that kind,
+    /// and why it has no trigger.
+    fn answers(
+        &mut self,
+        decide: &impl Fn(Option<Vec<String>>) -> Vec<Intent>,
+        known: &Known,
+        kind: impl Fn(&Triggers) -> (Option<Filter>, String),
+    ) {
+        let (intents, otherwise) = match &known.changed {
+            Changed::Files(files) => (decide(Some(files.clone())), None),
+            Changed::TooMany => (decide(None), None),
+            // What nothing passes and everything passes is open: no changed file passes a filter, an unknown one does.
+            Changed::Unknown => (decide(None), Some(decide(Some(Vec::new())))),
+        };
+        for intent in &intents {
             if let Intent::CancelRuns { why } = intent {
                 self.besides.push(format!("Live runs of the pull request are cancelled: {why}."));
                 return;
             }
         }
         for (id, definition) in &known.definitions.workflows {
-            let mine = intents.iter().find(|intent| match intent {
-                Intent::Start(start) => start.plan.workflow == *id,
-                Intent::Say { workflow, .. } => workflow == id,
-                Intent::CancelRuns { .. } => false,
-            });
-            self.workflows.push(answer(id, definition, mine, known, &kind));
-        }
-    }
-}
-
-fn answer(
-    id: &WorkflowId,
-    definition: &Definition,
-    intent: Option<&Intent>,
-    known: &Known,
-    kind: &impl Fn(&Triggers) -> (Option<Filter>, String),
-) -> Answer {
-    let (runs, why, check) = match (intent, &definition.workflow) {
-        (Some(Intent::Start(_)), Ok(workflow)) => match kind(&workflow.triggers).0 {
-            Some(paths) if known.changed == Changed::Unknown && paths != Filter::None => {
-                (Runs::Depends, format!("if {}", passes(&paths)), None)
-            }
-            Some(_) | None => (Runs::Yes, because(workflow), None),
-        },
-        (Some(Intent::Say { workflow, reason }), _) => {
-            let check = reason_check(workflow, reason);
-            let runs = match check.status {
-                Status::Completed(Conclusion::Failure) => Runs::Broken,
-                Status::Queued | Status::InProgress | Status::Completed(Conclusion::ActionRequired) => Runs::Waits,
-                Status::Completed(_) => Runs::No,
+            let mine = intent_of(&intents, id);
+            let (wanted, no_trigger) = match &definition.workflow {
+                Ok(workflow) => kind(&workflow.triggers),
+                Err(problems) => (None, problems.join("; ")),
             };
-            (runs, said(reason, &check.title), Some(show::status_word(check.status)))
+            let open = otherwise.as_ref().is_some_and(|other| !starts(intent_of(other, id)));
+            let (runs, why, check) = match mine {
+                Some(Intent::Start(_)) if open => (Runs::Depends, format!("if {}", passes(wanted.as_ref())), None),
+                Some(Intent::Start(start)) => (Runs::Yes, steps(start), None),
+                Some(Intent::Say { workflow, reason }) => said(workflow, reason),
+                Some(Intent::CancelRuns { .. }) | None => (Runs::No, no_trigger, None),
+            };
+            self.workflows.push(Answer { workflow: id.clone(), runs, why, check });
         }
-        (_, Ok(workflow)) => (Runs::No, kind(&workflow.triggers).1, None),
-        (_, Err(problems)) => (Runs::Broken, problems.join("; "), None),
-    };
-    Answer { workflow: id.clone(), runs, why, check }
-}
-
-fn because(workflow: &Workflow) -> String {
-    let steps = workflow.plan.steps.iter().filter(|step| step.rollback_of.is_none()).count();
-    format!("{steps} step{}", if steps == 1 { "" } else { "s" })
-}
-
-fn passes(paths: &Filter) -> String {
-    match paths {
-        Filter::Only(patterns) => format!("a changed file is among paths: {patterns}"),
-        Filter::Ignore(patterns) => format!("a changed file is not among paths-ignore: {patterns}"),
-        Filter::None => "anything changed".to_owned(),
     }
 }
 
-fn said(reason: &Reason, title: &str) -> String {
-    match reason {
+fn intent_of<'a>(intents: &'a [Intent], id: &WorkflowId) -> Option<&'a Intent> {
+    intents.iter().find(|intent| match intent {
+        Intent::Start(start) => start.plan.workflow == *id,
+        Intent::Say { workflow, .. } => workflow == id,
+        Intent::CancelRuns { .. } => false,
+    })
+}
+
+fn starts(intent: Option<&Intent>) -> bool {
+    matches!(intent, Some(Intent::Start(_)))
+}
+
+fn steps(start: &Start) -> String {
+    match start.plan.steps.iter().filter(|step| step.rollback_of.is_none()).count() {
+        1 => "1 step".to_owned(),
+        many => format!("{many} steps"),
+    }
+}
+
+fn passes(paths: Option<&Filter>) -> String {
+    match paths {
+        Some(Filter::Only(patterns)) => format!("a changed file is among paths: {patterns}"),
+        Some(Filter::Ignore(patterns)) => format!("a changed file is not among paths-ignore: {patterns}"),
+        Some(Filter::None) | None => "the changed files let it".to_owned(),
+    }
+}
+
+/// What the workflow check says where no run speaks.
+fn said(workflow: &WorkflowId, reason: &Reason) -> (Runs, String, Option<&'static str>) {
+    let check = reason_check(workflow, reason);
+    let runs = match check.status {
+        Status::Completed(Conclusion::Failure) => Runs::Broken,
+        Status::Queued | Status::InProgress | Status::Completed(Conclusion::ActionRequired) => Runs::Waits,
+        Status::Completed(_) => Runs::No,
+    };
+    let why = match reason {
         Reason::Filtered(why) => why.clone(),
         Reason::BadFile(problems) => problems.join("; "),
         Reason::HeldByMarker(marker) => format!("the commit's message says {marker}"),
         Reason::PassedByMarker(marker) => format!("the commit's message says {marker}, and the policy lets that pass"),
         Reason::Draft => "it wants no drafts; it starts when the pull request is ready for review".to_owned(),
-        Reason::Config { .. } => title.to_owned(),
-    }
+        Reason::Config { .. } => check.title,
+    };
+    (runs, why, Some(show::status_word(check.status)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::engine::{Event, RunState};
 use crate::ids::{CommitSha, Login, StepKey};
 use crate::route::{self, Giver, Obeyed, Target};
 use crate::time::Timestamp;
+use crate::workflow::suggest::closest;
 
 /// How the rehearsed repository is spoken to.
 const VOICE: Voice = Voice { bare: true };
@@ -25,7 +26,12 @@ pub(super) fn read(text: &str) -> Result<Command, String> {
         }
         Some(Ok(command)) => Ok(command),
         Some(Err(mistake)) => Err(VOICE.mistake(1, &mistake)),
-        None => Err(format!("there is no such command; there are {}", known())),
+        None => {
+            let word = text.split_whitespace().next().unwrap_or_default().trim_start_matches('/');
+            let meant = closest(word, Verb::table().iter().map(|spec| spec.name));
+            let meant = meant.map(|near| format!(", did you mean /{near}")).unwrap_or_default();
+            Err(format!("there is no command /{word:.40}{meant}; there are {}", known()))
+        }
     }
 }
 

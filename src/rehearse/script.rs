@@ -275,7 +275,7 @@ fn happened(body: &mut Scan<'_>) -> Result<Happened, Mistake> {
     })
     .collect();
     let texts: Vec<&str> = words.iter().map(|word| word.text).collect();
-    let name = texts.join("_");
+    let name = texts.join(" ");
     let unknown = |why: &serde_json::Error| {
         let text = why.to_string();
         text.split(" at line ").next().unwrap_or_default().to_owned()
@@ -286,7 +286,7 @@ fn happened(body: &mut Scan<'_>) -> Result<Happened, Mistake> {
     let wrong = |error: serde_json::Error| here.here(unknown(&error));
     let facts = serde_json::Value::Object(facts);
     match name.as_str() {
-        "pull_request" => serde_json::from_value(facts).map(Happened::PullRequest).map_err(wrong),
+        "pull request" | "pull_request" => serde_json::from_value(facts).map(Happened::PullRequest).map_err(wrong),
         "push" => serde_json::from_value(facts).map(Happened::Push).map_err(wrong),
         _ => {
             let message = if name.is_empty() { "which event?".to_owned() } else { format!("there is no event {name}") };

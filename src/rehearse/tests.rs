@@ -108,7 +108,27 @@ trusted: perhaps
 at : /pause
 at 40d: /pause
 ";
-    insta::assert_snapshot!(mistakes(script), @"");
+    insta::assert_snapshot!(mistakes(script), @r#"
+    2:1: there is no step tets (did you mean tests?)
+    3:1: this line has no `:` (write `tests: fail` or `at 90s: /pause`)
+    4:8: an attempt does not answer fial (did you mean fail?)
+    5:14: an answer is missing (write ok, fail or time out)
+    6:11: 20 means 20 ms; write 20s or 20m
+    7:12: this is no JSON (quote names and texts with ")
+    8:11: [1] says nothing about an answer (behind the word may stand 20s, {…}, "why", retry after 30s and cost $0.25)
+    9:19: only an attempt that is done has outputs (write ok {…})
+    10:10: no step has the agent goos (there are claude-code, shell)
+    11:7: with says nothing behind a step (write `tests: …`, `tests on goose: …` or `tests outputs: {…}`)
+    12:1: build has no instances (only a step with for_each has)
+    13:7: no step has the agent shel (did you mean shell?)
+    14:13: no step has the environment staging
+    15:12: when is there a place? (write free at 1m)
+    16:8: there is no event pul request (did you mean pull request?)
+    17:13: unknown field `branch`, expected `ref`
+    18:17: yes or no?
+    19:4: a duration is missing (write 90s, 2m or 1h30m)
+    20:4: a duration is at most 30d
+    "#);
     let acts = "\
 at 1m: /pasue
 at 1m: /status
@@ -176,7 +196,38 @@ fn strangers_words_move_no_cursor() {
 #[test]
 fn programs_read_the_same_story() {
     let story = story("ci", "test: fail \"red\"\nlint: ok 5s cost $0.25", None).json();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&story["steps"]).unwrap(), @"");
-    insta::assert_snapshot!(story["events"][3], @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&story["steps"]).unwrap(), @r#"
+    [
+      {
+        "agent": "shell",
+        "attempts": 1,
+        "conclusion": "success",
+        "step": "build",
+        "title": "Done in 30 s"
+      },
+      {
+        "agent": "shell",
+        "attempts": 1,
+        "conclusion": "success",
+        "step": "lint",
+        "title": "Done in 5 s"
+      },
+      {
+        "agent": "shell",
+        "attempts": 1,
+        "conclusion": "failure",
+        "step": "test",
+        "title": "Failed in 30 s"
+      },
+      {
+        "agent": null,
+        "attempts": 0,
+        "conclusion": "cancelled",
+        "step": "report",
+        "title": "Never ran: a step that it needs failed"
+      }
+    ]
+    "#);
+    insta::assert_snapshot!(story["events"][4], @"");
     assert_eq!((&story["conclusion"], &story["cost_usd_micros"]), (&"failure".into(), &250_000.into()));
 }
