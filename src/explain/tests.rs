@@ -153,5 +153,14 @@ fn comments_are_read_as_commands() {
         payload["issue"]["pull_request"] = serde_json::json!({});
         payload["comment"]["body"] = "/retry\n/skip lint\n/pointsman retyr\nthanks".into();
     });
-    insta::assert_snapshot!(told("issue_comment", &comment, &known(None)), @"");
+    insta::assert_snapshot!(told("issue_comment", &comment, &known(None)), @"
+    issue_comment.created: @Codertocat commented on pull request #1 of Codertocat/Hello-World
+
+    Line 1: /retry would be obeyed for whoever has write.
+    Line 2: /skip would be obeyed for whoever has write; it is not in this release.
+    Line 3: there is no command `retyr`. Did you mean `/pointsman retry`?
+
+    The payload does not say:
+      What @Codertocat may do there: the service asks GitHub at that moment.
+    ");
 }

@@ -7,10 +7,10 @@ use super::script::{Busy, Script};
 use super::story::{Bar, BarKind, Line, Said, StepEnd, Story, Tone};
 use super::words;
 use crate::engine::state::{GateKind, HoldKind, RunPhase, RunState, Trigger};
-use crate::engine::step::{Fault, StepIx, StepOutcome, StepPhase, Tries, WaitFor};
+use crate::engine::step::{StepIx, StepOutcome, StepPhase, WaitFor};
 use crate::engine::view::StepView;
 use crate::engine::{Change, Event, RunView, Transition};
-use crate::ids::{AgentName, Login, StepKey, WorkflowId};
+use crate::ids::{AgentName, Login};
 use crate::report::{self, Conclusion, Notes, Status};
 use crate::time::Timestamp;
 

@@ -144,7 +144,20 @@ tests: fail loudly
 tests outputs: [1]
 tests: ok \"unfinished
 ";
-    insta::assert_snapshot!(mistakes(acts), @"");
+    insta::assert_snapshot!(mistakes(acts), @r#"
+    1:8: there is no command /pasue, did you mean /pause; there are /retry /pause /resume /cancel /approve /reject /skip /answer
+    2:8: /status does nothing to a run; there are /retry /pause /resume /cancel /approve /reject /skip /answer
+    4:8: explode cannot happen (there are crash, push, close)
+    5:14: crash, and then? (write crash for 30s)
+    6:18: ever is no duration; write 500ms, 90s, 10m, 1h30m or 2d
+    7:7: what happens then? (write /pause or crash)
+    8:1: who? (write a step before the `:`)
+    9:11: what does it cost? (write cost $0.25)
+    10:13: retry what? (write retry after 30s)
+    11:13: loudly says nothing about an answer (behind the word may stand 20s, {…}, "why", retry after 30s and cost $0.25)
+    12:16: this is no JSON object (write {"areas": ["a", "b"]})
+    13:21: this is no JSON (quote names and texts with ")
+    "#);
 }
 
 #[test]
@@ -228,6 +241,6 @@ fn programs_read_the_same_story() {
       }
     ]
     "#);
-    insta::assert_snapshot!(story["events"][4], @"");
+    insta::assert_snapshot!(story["events"][4], @r#"{"at_ms":30000,"step":"test","text":"test starts with shell","tone":"plain"}"#);
     assert_eq!((&story["conclusion"], &story["cost_usd_micros"]), (&"failure".into(), &250_000.into()));
 }

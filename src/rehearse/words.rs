@@ -68,7 +68,7 @@ pub(super) fn step(
                 (Tone::Quiet, format!("{key} has stopped after {}{cost}", human(took)))
             }
             (Some(fault), phase) => {
-                let how = failed(fault, &human(took), planned);
+                let how = failed(fault, took, planned);
                 let then = match phase {
                     Some(StepPhase::BackOff) => again(state, step, *tries),
                     Some(_) | None => follows(fault, *tries, phase, planned, agent_before),
@@ -107,7 +107,8 @@ fn begins(key: &str, number: u32, agent: &AgentName, before: Option<&AgentName>)
     }
 }
 
-fn failed(fault: &Fault, took: &str, planned: &Step) -> String {
+fn failed(fault: &Fault, took: Duration, planned: &Step) -> String {
+    let (none, took) = (took.is_zero(), human(took));
     let message = one_line(&fault.message);
     match fault.class {
         FaultClass::Timeout if message.starts_with("took longer") => {
@@ -115,6 +116,7 @@ fn failed(fault: &Fault, took: &str, planned: &Step) -> String {
         }
         FaultClass::Verdict if message == "the step failed" => format!("failed after {took}"),
         FaultClass::Verdict => format!("failed after {took}: {message}"),
+        _ if none => format!("could not begin: {message}"),
         FaultClass::Timeout
         | FaultClass::Transient
         | FaultClass::Overloaded
