@@ -129,6 +129,10 @@ at 40d: /pause
     19:4: a duration is missing (write 90s, 2m or 1h30m)
     20:4: a duration is at most 30d
     "#);
+}
+
+#[test]
+fn mistakes_in_acts_and_details_have_them_too() {
     let acts = "\
 at 1m: /pasue
 at 1m: /status

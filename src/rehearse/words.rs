@@ -1,5 +1,6 @@
 //! The sentences of a story.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::script::{Script, What};
@@ -90,7 +91,7 @@ pub(super) fn step(
         lines.push((Tone::Bad, format!("{key} failed: {}", one_line(&fault.message))));
     }
     if let Some(items) = &said.items {
-        lines.push((Tone::Plain, format!("{key} becomes {}: {}", items.len(), listed(items, ITEMS_MAX))));
+        lines.push((Tone::Plain, format!("{key} becomes {} instances: {}", items.len(), listed(items, ITEMS_MAX))));
     }
     match &said.opened {
         Some((number, agent)) => lines.push((Tone::Plain, begins(key.as_str(), *number, agent, agent_before))),
@@ -336,7 +337,9 @@ pub(super) fn notes(state: &RunState, script: &Script) -> Vec<String> {
         What::Comment(text, command) if !command.released() => Some(text),
         What::Comment(..) | What::Crash(_) | What::Push | What::Close => None,
     });
-    notes.extend(later.map(|text| format!("`{text}` is obeyed in rehearsals, but not yet by the service.")));
+    let later: BTreeSet<&String> = later.collect();
+    notes
+        .extend(later.into_iter().map(|text| format!("`{text}` is obeyed in rehearsals, but not yet by the service.")));
     let waited = |step: &&StepState| {
         step.approved.is_none()
             && state.plan_of(step).approval.is_some()
