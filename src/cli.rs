@@ -5,11 +5,14 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod agent;
+mod chosen;
 mod dev;
+mod explain;
 mod health;
 mod init;
 pub mod log;
 mod plan;
+mod rehearse;
 mod serve;
 mod validate;
 mod source;
@@ -39,6 +42,9 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
+    Run(dev::Run),
+    Explain(explain::Explain),
+    Rehearse(rehearse::Rehearse),
     Agent(agent::Agent),
     Init(init::Init),
     Validate(validate::Validate),
@@ -125,6 +131,9 @@ impl Command {
         match self {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
+            Self::Run(run) => run.run().await,
+            Self::Explain(explain) => explain.run(),
+            Self::Rehearse(rehearse) => rehearse.run(),
             Self::Agent(agent) => agent.run().await,
             Self::Init(init) => init.run(),
             Self::Validate(validate) => validate.run(),

@@ -25,7 +25,7 @@ pub mod problem;
 pub mod read;
 pub mod starter;
 pub mod steps;
-mod suggest;
+pub(crate) mod suggest;
 pub mod trigger;
 pub(crate) mod units;
 pub mod work;
