@@ -51,7 +51,12 @@ pub fn pull_request(change: &PullRequestChanged, facts: &Facts) -> Vec<Intent> {
     };
     // A draft that became ready starts what waited for it, whatever its types say.
     let ready = change.action == "ready_for_review";
-    let subject = |action| Subject::PullRequest { action, base: &change.base_ref, paths: facts.changed.as_deref() };
+    let subject = |action| Subject::PullRequest {
+        action,
+        base: &change.base_ref,
+        paths: facts.changed.as_deref(),
+        labels: Some(&change.labels),
+    };
     let verdict = |workflow: &Workflow| match matches(&workflow.triggers, &subject(&change.action)) {
         Verdict::NoTrigger if ready && !workflow.drafts => matches(&workflow.triggers, &subject("opened")),
         verdict => verdict,
@@ -83,7 +88,8 @@ pub fn push(push: &Pushed, facts: &Facts) -> Vec<Intent> {
     let subject = Subject::Push { reference: &reference, paths: facts.changed.as_deref() };
     decide(&happened, facts, |workflow| {
         let wanted = |triggers: &Triggers, base: &str| {
-            matches(triggers, &Subject::PullRequest { action: "synchronize", base, paths: None }) == Verdict::Run
+            matches(triggers, &Subject::PullRequest { action: "synchronize", base, paths: None, labels: None })
+                == Verdict::Run
         };
         // It gives way by the definitions that count there, not by its own: a pull request that brings a workflow does
         // not know it yet.

@@ -7,12 +7,15 @@
 //!
 //! *Invariant:* reading a file is pure and total: hostile text gives problems, never a panic, and its size, depth and
 //! every list in it are bounded by named constants.
-//! *Invariant:* nothing in a file is ignored: what is not understood is an error.
+//! *Invariant:* nothing in a file is ignored: what is not understood is an error, and what this release reads but does
+//! not act on is a warning.
 
 pub mod builtin;
+pub mod cron;
 pub mod defaults;
 pub mod expr;
 pub mod file;
+pub mod inputs;
 pub mod names;
 pub mod parse;
 pub mod pattern;
@@ -21,6 +24,7 @@ pub mod planner;
 pub mod policy;
 pub mod problem;
 pub mod read;
+pub mod schedule;
 pub mod steps;
 mod suggest;
 pub mod trigger;

@@ -252,9 +252,12 @@ fn group(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Option<Ex
     let expr = template.ok()?.into_expr();
     let expr = expr.map_err(|error| read::bad_expression(&error, &text, node.place, problems)).ok()?;
     names::check_outside(&expr, node.place, problems);
-    // A push has no pull request; a group that leans on it alone would be none at all.
-    if triggers.push.is_some() && expr.names().iter().all(|name| name == "pr") && names::is_null_without_pr(&expr) {
-        let message = "the group is empty for a push, which has no pull request";
+    // What is no pull request has none; a group that leans on it alone would be none at all.
+    if let Some(event) = triggers.without_pr()
+        && expr.names().iter().all(|name| name == "pr")
+        && names::is_null_without_pr(&expr)
+    {
+        let message = format!("the group is empty for {event}, which has no pull request");
         problems.error(Code::BadValue, node.place, message).help("write ${{ pr.number || sha }}");
     }
     Some(expr)

@@ -76,13 +76,21 @@ pub enum Permission {
     Admin,
 }
 
-const PERMISSIONS: [(&str, Permission); 5] = [
-    ("read", Permission::Read),
-    ("triage", Permission::Triage),
-    ("write", Permission::Write),
-    ("maintain", Permission::Maintain),
-    ("admin", Permission::Admin),
-];
+impl Permission {
+    pub(crate) const WORDS: [(&str, Self); 5] = [
+        ("read", Self::Read),
+        ("triage", Self::Triage),
+        ("write", Self::Write),
+        ("maintain", Self::Maintain),
+        ("admin", Self::Admin),
+    ];
+
+    /// Its word in files.
+    pub(crate) fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, permission)| *permission == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// The commands whose permission can be set.
 pub const VERBS: [&str; 13] = [
     "retry", "pause", "resume", "cancel", "approve", "reject", "skip", "run", "status", "plan", "why", "answer", "help",
@@ -154,7 +162,7 @@ fn commands(node: &Node, problems: &mut Problems) -> BTreeMap<String, Permission
         if !VERBS.contains(&entry.key.as_str()) {
             let message = format!("there is no command {}", entry.key);
             problems.error(Code::UnknownField, entry.place, message).did_you_mean(&entry.key, VERBS, || None);
-        } else if let Some(permission) = read::choice(&entry.node, &entry.key, &PERMISSIONS, problems) {
+        } else if let Some(permission) = read::choice(&entry.node, &entry.key, &Permission::WORDS, problems) {
             commands.insert(entry.key.clone(), permission);
         }
     }

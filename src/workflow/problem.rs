@@ -56,7 +56,8 @@ pub enum Code {
     BadKey,
     /// A field that the language does not have. Often a slip: see the help.
     UnknownField,
-    /// A field that the language will have. It is refused in place of being ignored.
+    /// Something that the language has or will have, and that this release does not act on. As a warning it is checked
+    /// and left at that; as an error it is refused in place of being ignored.
     NotYet,
     /// A field that must be there is not.
     MissingField,

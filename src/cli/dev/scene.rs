@@ -141,7 +141,8 @@ impl File {
         let Some(workflow) = &self.workflow else { return true };
         let reference = format!("refs/heads/{branch}");
         let paths = Some(paths);
-        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths }) == Verdict::Run
+        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths, labels: None })
+            == Verdict::Run
             || matches(&workflow.triggers, &Subject::Push { reference: &reference, paths }) == Verdict::Run
     }
 }
