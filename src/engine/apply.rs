@@ -293,6 +293,9 @@ impl<'a> Draft<'a> {
             return self.cancel_all(CancelCause::FailFast, RunOutcome::Failure);
         }
         if let Some(parent) = parent {
+            if failed && planned.fail_fast {
+                self.cancel_instances(parent);
+            }
             if !self.state.index.open_instances.contains_key(&parent)
                 && self.state.steps[parent as usize].phase == StepPhase::Running
             {

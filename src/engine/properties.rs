@@ -17,7 +17,7 @@ use super::state::{GateKind, HoldKind, OperatorLimits, RunOutcome, RunPhase, Sea
 use super::step::{StepIx, StepPhase, WaitFor};
 use super::{Change, Transition, next_timer};
 use crate::workflow::expr::Expr;
-use crate::workflow::plan::{Approval, OnFailure, Plan, Strategy};
+use crate::workflow::plan::{Approval, Combination, OnFailure, Plan, Strategy};
 
 const SEEDS: u64 = 2_000;
 const EVENTS: usize = 300;
@@ -396,6 +396,16 @@ fn plan(dice: &mut Dice) -> Plan {
                 _ => "fromJSON('[1,2]')".to_owned(),
             };
             new.for_each = Some(Expr::parse(&list).unwrap());
+            if dice.chance(25) {
+                new.condition = Some(Expr::parse("item == 1").unwrap());
+            }
+            if dice.chance(25) {
+                let one =
+                    |os: &str| Combination { title: os.to_owned(), values: [("os".to_owned(), os.into())].into() };
+                (new.for_each, new.condition) = (None, None);
+                new.matrix = ["a", "b"].map(one).into();
+            }
+            new.fail_fast = dice.chance(40);
             new.max_parallel = dice.chance(40).then(|| 1 + dice.below(2) as u32);
         }
         plan.steps.push(new);

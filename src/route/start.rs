@@ -165,6 +165,10 @@ fn start(
         Err(problem) => return Some(say(id, Reason::BadFile(vec![problem]))),
     };
     let plan = workflow.plan.clone();
+    let mut scope = happened.scope.clone();
+    if !workflow.inputs.is_empty() {
+        scope["inputs"] = json!(workflow.inputs.defaults());
+    }
     let birth = Birth {
         repository: happened.repository.id,
         repository_name: happened.repository.name.clone(),
@@ -179,7 +183,7 @@ fn start(
         gates: gates(group, happened.repository.id, &plan, &facts.operator),
         holds: holds(happened, facts, id),
         limits: facts.operator.limits,
-        scope: happened.scope.to_string(),
+        scope: scope.to_string(),
     };
     Some(Intent::Start(Box::new(Start { plan, birth })))
 }

@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) shape: Shape,
     /// A scalar as it is written, so that `version: 1.10` keeps its zero; empty for lists and mappings.
     pub(crate) written: String,
+    /// How many columns behind its place a scalar's text begins, where it stands in the file letter by letter.
+    exact: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,18 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// Nothing, at a place.
+    pub(crate) fn nothing(place: Place) -> Self {
+        Self { place, shape: Shape::Null, written: String::new(), exact: None }
+    }
+
+    /// Where a byte of its text stands in the file. `None` where the file writes the text in another way.
+    pub(crate) fn place_of(&self, offset: usize) -> Option<Place> {
+        let before = self.written.get(..offset)?.chars().count();
+        let column = self.place.column.saturating_add(self.exact?).saturating_add(small(before));
+        Some(Place { column, ..self.place })
+    }
+
     /// The same without places.
     pub(crate) fn to_value(&self) -> Value {
         match &self.shape {
@@ -166,17 +180,17 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
                 }
                 continue;
             }
-            Event::Scalar(text, style, ..) => Node { place, ..scalar(text, style) },
+            Event::Scalar(text, style, ..) => scalar(text, style, span),
             Event::SequenceStart(..) => {
-                begin(&mut open, Node { place, shape: Shape::List(Vec::new()), written: String::new() });
+                begin(&mut open, Node { shape: Shape::List(Vec::new()), ..Node::nothing(place) });
                 continue;
             }
             Event::MappingStart(..) => {
-                begin(&mut open, Node { place, shape: Shape::Map(Vec::new()), written: String::new() });
+                begin(&mut open, Node { shape: Shape::Map(Vec::new()), ..Node::nothing(place) });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop()?.node,
-            Event::Alias(_) => Node { place, shape: Shape::Null, written: String::new() },
+            Event::Alias(_) => Node::nothing(place),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => continue,
         };
         match open.last_mut() {
@@ -224,9 +238,17 @@ fn refuse(event: &Event<'_>, place: Place, problems: &mut Problems) {
 }
 
 /// A scalar whose meaning is not known yet: what is not plain is text, the rest waits for [`resolve`].
-fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Node {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Node {
     let shape = if style == ScalarStyle::Plain { Shape::Null } else { Shape::Text };
-    Node { place: Place::START, shape, written: text.into_owned() }
+    let quotes = match style {
+        ScalarStyle::Plain => Some(0),
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Some(1),
+        ScalarStyle::Literal | ScalarStyle::Folded => None,
+    };
+    // As long in the file as its text and the quotes: then it holds neither escapes nor line breaks.
+    let columns = (span.start.line() == span.end.line()).then(|| span.end.col().saturating_sub(span.start.col()));
+    let exact = quotes.filter(|quotes| columns == Some(text.chars().count() + 2 * quotes));
+    Node { place: place(span), shape, written: text.into_owned(), exact: exact.map(small) }
 }
 
 /// Puts a finished node into its list or mapping; in a mapping every other one is a key.

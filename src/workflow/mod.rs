@@ -16,6 +16,7 @@ pub mod defaults;
 pub mod expr;
 pub mod file;
 pub mod inputs;
+pub mod matrix;
 pub mod names;
 pub mod parse;
 pub mod pattern;

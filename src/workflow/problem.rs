@@ -81,6 +81,8 @@ pub enum Code {
     UnknownType,
     /// A setting that has no effect where it stands.
     NoEffect,
+    /// A comparison that gives the same in every run, such as a choice with what is none of its options.
+    NeverTrue,
 }
 
 impl fmt::Display for Code {
@@ -105,6 +107,7 @@ impl fmt::Display for Code {
             Self::BadExpression => "bad-expression",
             Self::UnknownType => "unknown-type",
             Self::NoEffect => "no-effect",
+            Self::NeverTrue => "never-true",
         })
     }
 }

@@ -92,6 +92,8 @@ impl Oracle {
             "failure()" => Ok(failed),
             _ if failed => Err(CancelCause::NeedFailed { critical: failures.contains(&true) }),
             _ if cancelled => Err(CancelCause::NeedCancelled),
+            // Asked of each instance.
+            "item == 1" if planned.for_each.is_some() => Ok(true),
             condition => Ok(condition == "success()"),
         };
         match says {
@@ -105,18 +107,22 @@ impl Oracle {
 
     pub(super) fn ready(&mut self, ix: usize) {
         let planned = self.step_of(ix).clone();
-        let Some(list) = planned.for_each else { return self.steps[ix].at = At::Ready };
-        let list = match String::from(list).as_str() {
-            "fromJSON('[1,2]')" => serde_json::json!([1, 2]),
-            _ => self.steps[planned.needs[0] as usize].items.clone(),
+        let list = match planned.for_each.map(String::from).as_deref() {
+            None if planned.matrix.is_empty() => return self.steps[ix].at = At::Ready,
+            None => planned.matrix.iter().map(|one| serde_json::json!(one.values)).collect(),
+            Some("fromJSON('[1,2]')") => serde_json::json!([1, 2]),
+            Some(_) => self.steps[planned.needs[0] as usize].items.clone(),
         };
+        let asked = planned.condition.is_some_and(|condition| condition.source() == "item == 1");
         match list.as_array() {
             Some(items) if items.is_empty() => self.end(ix, StepOutcome::Success),
             Some(items) if items.len() <= self.fan_out_max => {
-                for _ in items {
+                for item in items {
                     let key = format!("{}[{}]", planned.key, self.steps[ix].made).parse().unwrap();
                     self.steps[ix].made += 1;
-                    self.steps.push(Model::new(key, self.steps[ix].plan, Some(ix), At::Ready));
+                    let skipped = asked && *item != 1;
+                    let at = if skipped { At::Done(StepOutcome::SkippedByIf) } else { At::Ready };
+                    self.steps.push(Model::new(key, self.steps[ix].plan, Some(ix), at));
                 }
                 (self.steps[ix].started, self.steps[ix].at) = (true, At::FannedOut);
             }

@@ -130,7 +130,7 @@ impl<'a> Evaluator<'a> {
                     });
                     continue;
                 }
-                Hop::Property(name) => Cow::Owned(Value::String(name.clone())),
+                Hop::Property(name, _) => Cow::Owned(Value::String(name.clone())),
                 Hop::Index(index) => self.value(index)?,
             };
             found = match found {

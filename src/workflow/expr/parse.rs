@@ -41,10 +41,10 @@ pub(super) enum Node {
     Or(Vec<Node>),
 }
 
-/// One step into a value.
+/// One step into a value; a property knows where it stands.
 #[derive(Debug, Clone)]
 pub(super) enum Hop {
-    Property(String),
+    Property(String, usize),
     Index(Node),
     Star,
 }
@@ -75,7 +75,7 @@ pub(super) enum Function {
 }
 
 /// Name, function, fewest and most arguments.
-const FUNCTIONS: [(&str, Function, usize, usize); 11] = [
+pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 11] = [
     ("contains", Function::Contains, 2, 2),
     ("startsWith", Function::StartsWith, 2, 2),
     ("endsWith", Function::EndsWith, 2, 2),
@@ -186,9 +186,9 @@ impl Parser {
         if self.take("*") {
             return Ok(Hop::Star);
         }
-        if let Some((Token::Name(name), _)) = self.tokens.get(self.next) {
+        if let Some((Token::Name(name), offset)) = self.tokens.get(self.next) {
             self.next += 1;
-            return Ok(Hop::Property(name.clone()));
+            return Ok(Hop::Property(name.clone(), *offset));
         }
         Err(self.error("a name or * must follow the dot"))
     }

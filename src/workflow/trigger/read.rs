@@ -55,7 +55,7 @@ impl Triggers {
     /// Reads `on:`, which is one event, a list of events, or a mapping with their filters.
     pub(crate) fn read(node: &Node, problems: &mut Problems) -> Self {
         let mut triggers = Self::default();
-        let empty = Node { shape: Shape::Null, written: String::new(), ..node.clone() };
+        let empty = Node::nothing(node.place);
         if let Shape::Map(entries) = &node.shape {
             for entry in entries {
                 triggers.add(&entry.key, entry.place, &entry.node, problems);
