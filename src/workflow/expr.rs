@@ -90,6 +90,22 @@ impl Expr {
         Ok((expr, inner + leading(rest)))
     }
 
+    /// The expression that gives this value.
+    ///
+    /// # Errors
+    /// When it would be too long.
+    pub fn literal(value: &Value) -> Result<Self, Error> {
+        Self::bare(&print::print(&Node::Literal(value.clone())))
+    }
+
+    /// `root['name']`.
+    ///
+    /// # Errors
+    /// When it would be too long.
+    pub fn property(root: &str, name: &str) -> Result<Self, Error> {
+        Self::bare(&format!("{root}[{}]", print::quoted(name)))
+    }
+
     /// Reads an expression that has no `${{ }}` around it.
     fn bare(text: &str) -> Result<Self, Error> {
         if text.len() > SOURCE_BYTES_MAX {

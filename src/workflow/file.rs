@@ -68,6 +68,33 @@ impl Node {
         Some(Place { column, ..self.place })
     }
 
+    /// Says of everything in it that it stands in this file.
+    pub(crate) fn place_in(&mut self, file: u16) {
+        self.each(&mut |place, _| place.file = file);
+    }
+
+    /// Says of everything in it that it stands here.
+    pub(crate) fn place_at(&mut self, here: Place) {
+        self.each(&mut |place, exact| {
+            *place = here;
+            *exact = None;
+        });
+    }
+
+    fn each(&mut self, change: &mut impl FnMut(&mut Place, &mut Option<u32>)) {
+        change(&mut self.place, &mut self.exact);
+        match &mut self.shape {
+            Shape::List(items) => items.iter_mut().for_each(|item| item.each(change)),
+            Shape::Map(entries) => {
+                for entry in entries {
+                    change(&mut entry.place, &mut None);
+                    entry.node.each(change);
+                }
+            }
+            Shape::Null | Shape::Bool(_) | Shape::Number(_) | Shape::Text => {}
+        }
+    }
+
     /// The same without places.
     pub(crate) fn to_value(&self) -> Value {
         match &self.shape {
@@ -125,7 +152,11 @@ fn hidden_characters(text: &str, problems: &mut Problems) {
     for (row, line) in text.lines().enumerate() {
         if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
             let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
-            problems.error(Code::BadCharacter, Place { line: small(row + 1), column: small(column + 1) }, message);
+            problems.error(
+                Code::BadCharacter,
+                Place { line: small(row + 1), column: small(column + 1), file: 0 },
+                message,
+            );
         }
     }
 }
@@ -135,7 +166,7 @@ fn small(number: usize) -> u32 {
 }
 
 fn place(span: Span) -> Place {
-    Place { line: small(span.start.line()), column: small(span.start.col() + 1) }
+    Place { line: small(span.start.line()), column: small(span.start.col() + 1), file: 0 }
 }
 
 /// A list or mapping that is still open.
@@ -158,7 +189,7 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
             Ok(event) => event,
             Err(error) => {
                 let marker = error.marker();
-                let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1) };
+                let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1), file: 0 };
                 problems.error(Code::Syntax, place, error.info().to_owned());
                 return None;
             }
@@ -280,6 +311,7 @@ fn resolve(text: &str, node: &mut Node, problems: &mut Problems) {
             let place = error.location().map_or(Place::START, |location| Place {
                 line: small(location.line()),
                 column: small(location.column()),
+                file: 0,
             });
             problems.error(Code::Syntax, place, error.to_string());
         }

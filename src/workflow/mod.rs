@@ -18,6 +18,7 @@ pub mod file;
 pub mod inputs;
 pub mod matrix;
 pub mod names;
+mod overlay;
 pub mod parse;
 pub mod pattern;
 pub mod plan;
@@ -30,6 +31,8 @@ pub mod steps;
 mod suggest;
 pub mod trigger;
 pub(crate) mod units;
+pub mod uses;
 pub mod work;
 
-pub use parse::{Workflow, parse};
+pub use parse::{Workflow, parse, parse_with};
+pub use uses::Library;

@@ -7,6 +7,7 @@ use super::expr::{Expr, Template};
 use super::file::{self, Node, Shape};
 use super::inputs::Inputs;
 use super::names;
+use super::overlay;
 use super::plan::{Checks, Concurrency, Limits, Notifications, OnConflict, OnFailure, Plan, PlanIx, Strategy};
 use super::planner::{self, Needs};
 use super::policy::SkipMarkers;
@@ -15,6 +16,7 @@ use super::read::{self, Fields};
 use super::steps::{self, Draft, Sees};
 use super::trigger::Triggers;
 use super::units;
+use super::uses::{Library, Reader};
 use super::work::{self, Backoff, FileDefaults, RETRIES_MAX};
 use crate::ids::WorkflowId;
 
@@ -66,17 +68,28 @@ pub fn kind_of(path: &str) -> FileKind {
     }
 }
 
-/// Fields that the language will have.
-const PLANNED: [&str; 1] = ["uses"];
-
 /// Reads a workflow.
 ///
 /// # Errors
 /// Everything that is wrong with the file, by place; warnings among them.
 pub fn parse(id: &WorkflowId, text: &str, operator: &Operator) -> Result<Workflow, Vec<Problem>> {
+    parse_with(id, text, operator, &Library::new())
+}
+
+/// As [`parse`], of a file whose steps may use these others.
+///
+/// # Errors
+/// As [`parse`]; what is wrong with a used file names it.
+pub fn parse_with(
+    id: &WorkflowId,
+    text: &str,
+    operator: &Operator,
+    library: &Library,
+) -> Result<Workflow, Vec<Problem>> {
     let root = file::read(text)?;
     let mut problems = Problems::default();
-    let workflow = lower(id, &root, operator, &mut problems);
+    let root = overlay::lay(root, &mut problems);
+    let workflow = lower(id, &root, (operator, library), &mut problems);
     match workflow {
         Some(mut workflow) if !problems.has_errors() => {
             workflow.warnings = problems.sorted();
@@ -86,7 +99,12 @@ pub fn parse(id: &WorkflowId, text: &str, operator: &Operator) -> Result<Workflo
     }
 }
 
-fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Problems) -> Option<Workflow> {
+fn lower(
+    id: &WorkflowId,
+    root: &Node,
+    (operator, library): (&Operator, &Library),
+    problems: &mut Problems,
+) -> Option<Workflow> {
     let mut fields = Fields::of(root, "a workflow", problems)?;
     let name = fields.take("name").and_then(|node| read::name(node, "name", problems));
     let description = fields.take("description").and_then(|node| read::text(node, "description", problems));
@@ -122,12 +140,13 @@ fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Probl
         run_name(node, &inputs, problems);
     }
     let permissions = fields.take("permissions").map(|node| steps::permissions(node, problems)).unwrap_or_default();
-    let drafted = fields.take("steps").map(|node| drafted(node, &defaults, operator, problems));
+    let drafted = fields.take("steps").map(|node| Reader::new(operator, library).read(node, &defaults, problems));
     if drafted.is_none() {
         problems.error(Code::MissingField, fields.place, "a workflow has no steps").help("write steps: with a list");
     }
-    fields.finish(&PLANNED, problems);
+    fields.finish(&[], problems);
     let mut drafted = drafted?;
+    count(&drafted, operator, problems);
     for draft in &mut drafted {
         draft.step.inherit(&env, &permissions);
     }
@@ -149,15 +168,8 @@ fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Probl
     Some(Workflow { description, version, triggers, inputs, drafts, skip_markers, plan, warnings: Vec::new() })
 }
 
-fn drafted(node: &Node, file: &FileDefaults, operator: &Operator, problems: &mut Problems) -> Vec<Draft> {
-    let Shape::List(items) = &node.shape else {
-        problems.error(Code::WrongKind, node.place, format!("steps is a list, not {}", node.kind()));
-        return Vec::new();
-    };
-    if items.is_empty() {
-        problems.error(Code::MissingField, node.place, "a workflow has at least one step");
-    }
-    let drafts: Vec<Draft> = items.iter().flat_map(|item| steps::read(item, file, operator, problems)).collect();
+/// Says where there are more steps than there may be.
+fn count(drafts: &[Draft], operator: &Operator, problems: &mut Problems) {
     let max = operator.steps_max;
     // A matrix is as many steps as it has combinations.
     let counts = drafts.iter().scan(0, |all, draft| {
@@ -170,7 +182,6 @@ fn drafted(node: &Node, file: &FileDefaults, operator: &Operator, problems: &mut
         let message = format!("a workflow has at most {max} steps with its rollbacks, this one has {all}");
         problems.error(Code::TooLarge, beyond.place, message).help("split it into two workflows");
     }
-    drafts
 }
 
 /// Numbers the needs and links the graph. `None` when there is no graph to speak of.
@@ -309,7 +320,7 @@ fn inputs(node: Option<&Node>, triggers: &Triggers, problems: &mut Problems) -> 
 }
 
 /// `env:` of all command lines of the file.
-fn env(node: &Node, inputs: &Inputs, problems: &mut Problems) -> BTreeMap<String, String> {
+pub(crate) fn env(node: &Node, inputs: &Inputs, problems: &mut Problems) -> BTreeMap<String, String> {
     let mut mentions = Vec::new();
     let env = work::env(node, &mut mentions, problems);
     mentions.iter().for_each(|mention| names::check_outside(mention, inputs, problems));
@@ -415,7 +426,7 @@ fn handling(node: &Node, problems: &mut Problems) -> Handling {
 }
 
 /// `defaults:`
-fn defaults(node: &Node, problems: &mut Problems) -> FileDefaults {
+pub(crate) fn defaults(node: &Node, problems: &mut Problems) -> FileDefaults {
     let mut found = FileDefaults::default();
     let Some(mut fields) = Fields::of(node, "defaults", problems) else { return found };
     found.agent = fields.take("agent").and_then(|node| {

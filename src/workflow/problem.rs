@@ -26,6 +26,9 @@ pub struct Problem {
     pub column: u32,
     /// What to do about it.
     pub help: Option<String>,
+    /// The file, where it is another than the one that was read: one that a step uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Whether a file can be used in spite of a problem.
@@ -115,6 +118,9 @@ impl fmt::Display for Code {
 /// `3:7 unknown-field: …`, as compilers print it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+        }
         let warning = if self.severity == Severity::Warning { "warning: " } else { "" };
         write!(f, "{}:{} {warning}{}: {}", self.line, self.column, self.code, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
@@ -126,11 +132,13 @@ impl fmt::Display for Problem {
 pub(crate) struct Place {
     pub(crate) line: u32,
     pub(crate) column: u32,
+    /// 0 is the file that is read; what it uses is counted from 1, see [`Problems::file`].
+    pub(crate) file: u16,
 }
 
 impl Place {
     /// The first character of a file.
-    pub(crate) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1, file: 0 };
 }
 
 /// Problems that are kept while a file is read; the rest is counted.
@@ -142,6 +150,8 @@ pub(crate) struct Problems {
     found: Vec<Problem>,
     dropped: usize,
     errors: bool,
+    /// The files that were used, by their numbers less one.
+    files: Vec<String>,
 }
 
 impl Problems {
@@ -180,6 +190,20 @@ impl Problems {
         }
     }
 
+    /// The number of a used file in places.
+    pub(crate) fn file(&mut self, path: &str) -> u16 {
+        self.files.push(path.to_owned());
+        u16::try_from(self.files.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Takes over what was found in a used file.
+    pub(crate) fn adopt(&mut self, path: &str, found: Vec<Problem>) {
+        for problem in found {
+            self.errors |= problem.severity == Severity::Error;
+            self.found.push(Problem { file: Some(path.to_owned()), ..problem });
+        }
+    }
+
     /// Whether the file cannot be used.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors
@@ -187,7 +211,12 @@ impl Problems {
 
     /// All of them by place, at most [`PROBLEMS_MAX`]; errors before warnings at one place.
     pub(crate) fn sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        self.found.sort_by(|a, b| {
+            let key = |problem: &Problem| (problem.line, problem.column, problem.severity);
+            a.file.cmp(&b.file).then_with(|| key(a).cmp(&key(b)))
+        });
+        // A file that is used twice is wrong twice.
+        self.found.dedup_by(|a, b| a.file.is_some() && a == b);
         let beyond = self.found.len().saturating_sub(PROBLEMS_MAX) + self.dropped;
         if beyond > 0 {
             self.found.truncate(PROBLEMS_MAX);
@@ -206,8 +235,9 @@ impl Problems {
             self.dropped += 1;
             return self;
         }
-        let Place { line, column } = place;
-        self.found.push(Problem { code, severity, message: cut(&message), line, column, help: None });
+        let Place { line, column, file } = place;
+        let file = usize::from(file).checked_sub(1).and_then(|at| self.files.get(at)).cloned();
+        self.found.push(Problem { code, severity, message: cut(&message), line, column, help: None, file });
         self
     }
 }

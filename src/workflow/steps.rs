@@ -156,7 +156,7 @@ pub(crate) fn finish_name(step: &mut Step) {
 }
 
 /// The id, or one that cannot stand in a file, so that the step's other problems are still found.
-fn id(fields: &mut Fields<'_>, problems: &mut Problems) -> StepKey {
+pub(crate) fn id(fields: &mut Fields<'_>, problems: &mut Problems) -> StepKey {
     let place = fields.place;
     let read = match fields.take("id") {
         None => {
@@ -181,8 +181,8 @@ fn step_id(text: &str, place: Place, problems: &mut Problems) -> Option<StepKey>
     read::parsed(text, place, problems)
 }
 
-/// When and beside whom it may run.
-fn flow(step: &mut Step, fields: &mut Fields<'_>, problems: &mut Problems) {
+/// `critical: false`, which Actions calls `continue-on-error: true`.
+pub(crate) fn critical(fields: &mut Fields<'_>, problems: &mut Problems) -> bool {
     let goes_on = fields.take_either("continue-on-error", "continue_on_error", problems);
     let critical = fields.take("critical");
     if let (Some(node), Some(_)) = (goes_on, critical) {
@@ -193,7 +193,12 @@ fn flow(step: &mut Step, fields: &mut Fields<'_>, problems: &mut Problems) {
         );
     }
     let goes_on = goes_on.and_then(|node| read::flag(node, "continue-on-error", problems)).unwrap_or(false);
-    step.critical = critical.and_then(|node| read::flag(node, "critical", problems)).unwrap_or(!goes_on);
+    critical.and_then(|node| read::flag(node, "critical", problems)).unwrap_or(!goes_on)
+}
+
+/// When and beside whom it may run.
+fn flow(step: &mut Step, fields: &mut Fields<'_>, problems: &mut Problems) {
+    step.critical = critical(fields, problems);
     step.parallel = fields.take("parallel").and_then(|node| read::flag(node, "parallel", problems)).unwrap_or(true);
     let mut name = |name| fields.take(name).and_then(|node| read::name(node, name, problems));
     step.exclusion_group = name("exclusion_group");

@@ -34,6 +34,19 @@ pub(crate) struct FileDefaults {
     pub(crate) fallback_agents: Vec<AgentName>,
 }
 
+impl FileDefaults {
+    /// What a used file says, and where it says nothing, what its user's file says.
+    pub(crate) fn or(self, user: &Self) -> Self {
+        Self {
+            agent: self.agent.or_else(|| user.agent.clone()),
+            timeout: self.timeout.or(user.timeout),
+            retries: self.retries.or(user.retries),
+            backoff: self.backoff,
+            ..user.clone()
+        }
+    }
+}
+
 /// `retry:` — how long to wait between tries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {

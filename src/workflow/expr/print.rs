@@ -1,8 +1,6 @@
-//! From a tree back to its text.
+//! From a tree back to its text, with no more brackets than it needs.
 //!
 //! *Invariant:* what is printed is read as the same tree, unless it is too long or too deep to be read at all.
-
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -10,90 +8,55 @@ use super::parse::{Comparison, FUNCTIONS, Hop, Node};
 
 /// The text of a tree.
 pub(super) fn print(node: &Node) -> String {
-    let mut text = String::new();
-    write(node, &mut text);
-    text
+    within(node, 0)
 }
 
-fn write(node: &Node, text: &mut String) {
-    match node {
-        Node::Literal(value) => write_literal(value, text),
-        Node::Name { name, .. } => text.push_str(name),
-        Node::Access { base, path } => write_access(base, path, text),
+/// The text of a part, in brackets where it binds less than `least`.
+fn within(node: &Node, least: u8) -> String {
+    let (strength, text) = match node {
+        Node::Literal(Value::String(text)) => (10, quoted(text)),
+        Node::Literal(value @ (Value::Array(_) | Value::Object(_))) => {
+            // The grammar has no such literals.
+            (10, format!("fromJSON({})", quoted(&value.to_string())))
+        }
+        // A dot behind a number would be its own.
+        Node::Literal(value) => (8, value.to_string()),
+        Node::Name { name, .. } => (10, name.clone()),
+        Node::Access { base, path } => (9, path.iter().fold(within(base, 10), |text, hop| text + &hop_text(hop))),
         Node::Call { function, arguments, .. } => {
             let name = FUNCTIONS.iter().find(|(_, known, ..)| known == function).map_or("", |(name, ..)| name);
-            let _ = write!(text, "{name}(");
-            write_all(arguments, ", ", |_| false, text);
-            text.push(')');
+            (10, format!("{name}({})", joined(arguments, 0, ", ")))
         }
-        Node::Not(inner) => {
-            text.push('!');
-            write_in(inner, binds_looser_than_not(inner), text);
-        }
+        Node::Not(inner) => (8, format!("!{}", within(inner, 8))),
         Node::Compare { first, rest } => {
-            write_in(first, binds_looser_than_not(first), text);
-            for (comparison, part) in rest {
-                let _ = write!(text, " {} ", mark(*comparison));
-                write_in(part, binds_looser_than_not(part), text);
-            }
+            let equality = matches!(rest.first(), Some((Comparison::Equal | Comparison::NotEqual, _)));
+            let strength = if equality { 3 } else { 4 };
+            let part = |text: String, (comparison, node): &(Comparison, Node)| {
+                format!("{text} {} {}", mark(*comparison), within(node, strength + 1))
+            };
+            (strength, rest.iter().fold(within(first, strength + 1), part))
         }
-        Node::And(parts) => write_all(parts, " && ", |part| matches!(part, Node::And(_) | Node::Or(_)), text),
-        Node::Or(parts) => write_all(parts, " || ", |part| matches!(part, Node::Or(_)), text),
+        Node::And(parts) => (2, joined(parts, 3, " && ")),
+        Node::Or(parts) => (1, joined(parts, 2, " || ")),
+    };
+    if strength < least { format!("({text})") } else { text }
+}
+
+fn joined(parts: &[Node], least: u8, between: &str) -> String {
+    parts.iter().map(|part| within(part, least)).collect::<Vec<_>>().join(between)
+}
+
+fn hop_text(hop: &Hop) -> String {
+    match hop {
+        Hop::Property(name, _) => format!(".{name}"),
+        Hop::Index(index) => format!("[{}]", within(index, 0)),
+        Hop::Star => ".*".to_owned(),
     }
 }
 
-fn binds_looser_than_not(node: &Node) -> bool {
-    matches!(node, Node::And(_) | Node::Or(_) | Node::Compare { .. })
-}
-
-fn write_in(node: &Node, brackets: bool, text: &mut String) {
-    if !brackets {
-        return write(node, text);
-    }
-    text.push('(');
-    write(node, text);
-    text.push(')');
-}
-
-fn write_all(parts: &[Node], between: &str, brackets: impl Fn(&Node) -> bool, text: &mut String) {
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            text.push_str(between);
-        }
-        write_in(part, brackets(part), text);
-    }
-}
-
-fn write_access(base: &Node, path: &[Hop], text: &mut String) {
-    write_in(base, !matches!(base, Node::Name { .. } | Node::Call { .. } | Node::Access { .. }), text);
-    for hop in path {
-        match hop {
-            Hop::Property(name, _) => {
-                let _ = write!(text, ".{name}");
-            }
-            Hop::Star => text.push_str(".*"),
-            Hop::Index(index) => {
-                text.push('[');
-                write(index, text);
-                text.push(']');
-            }
-        }
-    }
-}
-
-fn write_literal(value: &Value, text: &mut String) {
-    match value {
-        Value::String(inner) => {
-            let _ = write!(text, "'{}'", inner.replace('\'', "''"));
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            let _ = write!(text, "{value}");
-        }
-        // The grammar has no such literals.
-        Value::Array(_) | Value::Object(_) => {
-            let _ = write!(text, "fromJSON('{}')", value.to_string().replace('\'', "''"));
-        }
-    }
+/// Text as the language writes it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn mark(comparison: Comparison) -> &'static str {

@@ -41,10 +41,10 @@ fn wrong_step(fields: &str, expected: &[&str]) {
 
 #[test]
 fn what_is_not_said_has_a_default() {
-    let Workflow { description, version, triggers, drafts, skip_markers, plan, warnings } =
+    let Workflow { description, version, triggers, inputs, drafts, skip_markers, plan, warnings } =
         workflow("steps: [{ id: a, run: make }]");
     assert_eq!((description, version, triggers, drafts), (None, None, Triggers::default(), true));
-    assert_eq!((skip_markers, warnings), (None, vec![]));
+    assert_eq!((skip_markers, warnings, inputs.is_empty()), (None, vec![], true));
     let operator = Operator::default();
     assert_eq!((plan.workflow.as_str(), plan.name.as_str()), ("ci", "ci"));
     assert_eq!((plan.timeout, plan.limits), (operator.timeout, operator.limits));
@@ -61,7 +61,7 @@ fn what_is_not_said_has_a_default() {
 
 #[test]
 fn everything_can_be_said() {
-    let Workflow { description, version, triggers, drafts, skip_markers, plan, warnings } = workflow(
+    let Workflow { description, version, triggers, inputs: _, drafts, skip_markers, plan, warnings } = workflow(
         "name: Everything\n\
          description: |\n  Two\n  lines\n\
          version: 1.10\n\
