@@ -164,7 +164,8 @@ fn start(
         Ok(group) => group,
         Err(problem) => return Some(say(id, Reason::BadFile(vec![problem]))),
     };
-    let plan = workflow.plan.clone();
+    let mut plan = workflow.plan.clone();
+    facts.definitions.policy.bound(&mut plan);
     let mut scope = happened.scope.clone();
     if !workflow.inputs.is_empty() {
         scope["inputs"] = json!(workflow.inputs.defaults());

@@ -183,6 +183,7 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
     let (mut nodes, mut documents) = (0_usize, 0_usize);
+    let letters: Vec<char> = text.chars().collect();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = match event {
@@ -211,7 +212,7 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
                 }
                 continue;
             }
-            Event::Scalar(text, style, ..) => scalar(text, style, span),
+            Event::Scalar(text, style, ..) => scalar(text, style, span, &letters),
             Event::SequenceStart(..) => {
                 begin(&mut open, Node { shape: Shape::List(Vec::new()), ..Node::nothing(place) });
                 continue;
@@ -269,17 +270,21 @@ fn refuse(event: &Event<'_>, place: Place, problems: &mut Problems) {
 }
 
 /// A scalar whose meaning is not known yet: what is not plain is text, the rest waits for [`resolve`].
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Node {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span, letters: &[char]) -> Node {
     let shape = if style == ScalarStyle::Plain { Shape::Null } else { Shape::Text };
     let quotes = match style {
         ScalarStyle::Plain => Some(0),
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Some(1),
         ScalarStyle::Literal | ScalarStyle::Folded => None,
     };
-    // As long in the file as its text and the quotes: then it holds neither escapes nor line breaks.
-    let columns = (span.start.line() == span.end.line()).then(|| span.end.col().saturating_sub(span.start.col()));
-    let exact = quotes.filter(|quotes| columns == Some(text.chars().count() + 2 * quotes));
-    Node { place: place(span), shape, written: text.into_owned(), exact: exact.map(small) }
+    // Escapes and line breaks stand otherwise in the file.
+    let stands = |quotes: &usize| {
+        let rest = letters.get(span.start.index() + quotes..).unwrap_or_default();
+        let mut chars = text.chars();
+        rest.iter().zip(chars.by_ref()).all(|(letter, c)| *letter == c) && chars.next().is_none()
+    };
+    let exact = quotes.filter(stands).map(small);
+    Node { place: place(span), shape, written: text.into_owned(), exact }
 }
 
 /// Puts a finished node into its list or mapping; in a mapping every other one is a key.

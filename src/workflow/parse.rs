@@ -358,18 +358,14 @@ fn ceiling<T: Ord + Copy>(said: Option<T>, most: T) -> T {
 }
 
 fn budget(node: &Node, problems: &mut Problems) -> Option<u64> {
-    const MICROS_DIGITS: usize = 6;
     let mut fields = Fields::of(node, "budget", problems)?;
-    let dollars = |text: &str| {
-        let micros = units::decimal(text, MICROS_DIGITS).filter(|micros| *micros > 0);
-        micros.ok_or_else(|| format!("{text} is no amount of dollars; write 5 or 0.50"))
-    };
-    let cost = fields.take("max_cost_usd").and_then(|node| read::with(node, "max_cost_usd", dollars, problems));
+    let cost =
+        fields.take("max_cost_usd").and_then(|node| read::with(node, "max_cost_usd", units::dollar_micros, problems));
     fields.finish(&[], problems);
     cost
 }
 
-fn notify(node: &Node, problems: &mut Problems) -> Notifications {
+pub(crate) fn notify(node: &Node, problems: &mut Problems) -> Notifications {
     let Some(mut fields) = Fields::of(node, "notifications", problems) else { return Notifications::default() };
     let mut flag = |name| fields.take(name).and_then(|node| read::flag(node, name, problems)).unwrap_or(false);
     let (on_start, on_complete, on_failure) = (flag("on_start"), flag("on_complete"), flag("on_failure"));

@@ -215,10 +215,11 @@ fn instances(step: &mut Step, fields: &mut Fields<'_>, problems: &mut Problems) 
     if let Some(strategy) = fields.take("strategy")
         && let Some(mut inner) = Fields::of(strategy, "strategy", problems)
     {
-        if let (Some(_), Some(inner)) = (node, inner.take("matrix")) {
-            problems.error(Code::Conflict, inner.place, "matrix stands twice: use one of them");
+        let second = inner.take("matrix");
+        if let (Some(_), Some(second)) = (node, second) {
+            problems.error(Code::Conflict, second.place, "matrix stands twice: use one of them");
         }
-        node = node.or(inner.take("matrix"));
+        node = node.or(second);
         limits = limits.or(Limits::read(&mut inner, problems), problems);
         inner.finish(&[], problems);
     }

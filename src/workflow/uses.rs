@@ -98,23 +98,22 @@ impl<'a> Reader<'a> {
             problems.error(Code::MissingField, node.place, "a workflow has at least one step");
         }
         for item in items {
-            let found = match uses_of(item) {
-                Some(uses) => match self.used(item, uses, defaults, problems) {
-                    Some((id, group, inner)) => {
-                        let taken =
-                            groups.contains_key(&id) || drafts.iter().any(|d: &Draft| d.step.key.as_str() == id);
-                        if taken {
-                            problems.error(Code::DuplicateId, item.place, format!("there is already a step {id}"));
-                        }
-                        groups.insert(id, group);
-                        inner
-                    }
-                    None => Vec::new(),
-                },
-                None => steps::read(item, defaults, self.operator, problems),
+            let Some(uses) = uses_of(item) else {
+                let found = steps::read(item, defaults, self.operator, problems);
+                self.steps += found.len();
+                drafts.extend(found);
+                continue;
             };
-            self.steps += found.len();
-            drafts.extend(found);
+            if let Some((id, group, inner)) = self.used(item, uses, defaults, problems) {
+                drafts.extend(inner);
+                if groups.insert(id.clone(), group).is_some() {
+                    problems.error(Code::DuplicateId, item.place, format!("there is already a step {id}"));
+                }
+            }
+        }
+        for draft in drafts.iter().filter(|draft| groups.contains_key(draft.step.key.as_str())) {
+            let message = format!("there is already a step {}, which uses a file", draft.step.key);
+            problems.error(Code::DuplicateId, draft.place, message);
         }
         if !groups.is_empty() {
             drafts.iter_mut().for_each(|draft| join(draft, &groups, problems));
@@ -143,6 +142,10 @@ impl<'a> Reader<'a> {
         let given = given(with, &inputs, &mut call, problems);
         for mention in drafts.iter().flat_map(|draft| &draft.mentions) {
             names::check_inputs(mention, &inputs, problems);
+            for reach in mention.expr.reaches().iter().filter(|r| r.root == names::INPUTS && r.path.is_empty()) {
+                let message = "in a file of the library inputs are reached one by one, by their names";
+                problems.error(Code::BadExpression, mention.at(reach.at), message).help("write inputs.<name>");
+            }
         }
         let outputs = declared(outputs, &drafts, &groups, problems);
         let inside = |reach: &Reach<'_>| inside(reach, call.id.as_str(), &given);

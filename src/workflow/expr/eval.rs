@@ -89,6 +89,7 @@ impl<'a> Evaluator<'a> {
                 Found::One(value) => value,
                 Found::Many(values) => Cow::Owned(Value::Array(values.into_iter().map(Cow::into_owned).collect())),
             },
+            Node::Call { function: Function::Case, arguments, .. } => self.case(arguments)?,
             Node::Call { function, arguments, offset } => {
                 let result = self.call(*function, arguments)?;
                 Cow::Owned(result.map_err(|message| Error { message, offset: *offset })?)
@@ -117,6 +118,18 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(last)
+    }
+
+    /// The value behind the first condition that holds, or the last argument.
+    fn case(&mut self, arguments: &'a [Node]) -> Result<Cow<'a, Value>, Error> {
+        for pair in arguments.chunks(2) {
+            match pair {
+                [condition, value] if call::truthy(&*self.value(condition)?) => return self.value(value),
+                [otherwise] => return self.value(otherwise),
+                _ => {}
+            }
+        }
+        Ok(Cow::Owned(Value::Null))
     }
 
     fn access(&mut self, base: &'a Node, path: &'a [Hop]) -> Result<Found<'a>, Error> {

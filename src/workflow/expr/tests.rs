@@ -144,6 +144,8 @@ fn functions() {
     check("ENDSWITH('Hello', 'LO')", true);
     check("format('{0} {{{1}}} {0}', 'a', 2)", "a {2} a");
     check("join(pr.labels.*.name, ' + ')", "Bug + ui");
+    check("case(false, 1, pr.number == 7, sha, 'x')", "abc");
+    check("case(false, 1, 'x')", "x");
     check("join(steps.scan.outputs.areas)", "api,web");
     check("join(sha, 'x')", "abc");
     check("toJSON(steps.scan.outputs.areas)", "[\n  \"api\",\n  \"web\"\n]");
@@ -187,6 +189,13 @@ fn errors_say_where() {
     wrong("a.", 2, "a name or * must follow the dot");
     wrong("contain('a', 'b')", 0, "there is no function contain; did you mean contains?");
     wrong("contains('a')", 0, "contains takes 2 arguments, not 1");
+    wrong("case(a, 1)", 0, "case takes 3 to 101 arguments, not 2");
+    wrong("case(a, 1, b, 2)", 0, "case takes pairs of a condition and a value, and a value for all else");
+    wrong(
+        "hashFiles('x')",
+        0,
+        "hashFiles is not here: a run is planned without a checkout. Let a step compute it and use its outputs",
+    );
     wrong("${{ 1 2 }}", 6, "2 is one too many");
     wrong("${{ a", 0, "this ${{ has no }}");
     wrong("${{ pr.draft }} && true", 15, "text behind the }}: put the whole condition inside one ${{ }}, or use none");
@@ -251,7 +260,7 @@ fn where_it_reaches_is_known() {
             format!("{}@{} {}", reach.root, reach.at, path.join(" "))
         })
         .collect();
-    assert_eq!(seen, ["pr@0 head@3 ref@8", "steps@15 b@15 x@26", "pr@28 y@31", "item@47 "]);
+    assert_eq!(seen, ["pr@0 head@3 ref@8", "steps@15 b@15 x@26", "pr@28 y@31", "item@46 "]);
     let compared = |text: &str| {
         let expr = Expr::parse(text).unwrap();
         let one = |c: &Compared<'_>| format!("{} {} {}", c.reach.root, if c.negated { "!=" } else { "==" }, c.value);

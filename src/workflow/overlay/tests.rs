@@ -81,7 +81,7 @@ fn slips_are_told() {
     );
     wrong(
         "remove: [a]\nsteps: [{ id: a, run: x }]",
-        &["1:9 no-effect: remove is for a file that uses a built-in workflow"],
+        &["1:1 no-effect: remove is for a file that uses a built-in workflow"],
     );
     wrong(
         "uses: hotfix_deployment\nsteps:\n  - { id: emergency_tests, tiemout: 1m }\n  - { id: deploy_production, needs: [nobody] }",
