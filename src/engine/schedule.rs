@@ -11,7 +11,7 @@ use super::state::RunPhase;
 use super::step::{CancelCause, Due, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StepState, WaitFor};
 use crate::ids::{Login, StepKey};
 use crate::workflow::expr::Status;
-use crate::workflow::plan::{self, FanOut, OnFailure, Resources};
+use crate::workflow::plan::{self, FanOut, Join, OnFailure, Resources};
 
 /// How many steps that must wait longer are looked at, at most, before those behind them; it bounds the cost of an
 /// event. Those behind get their turn when one of these has started.
@@ -28,7 +28,21 @@ enum Turn {
 }
 
 impl Draft<'_> {
-    /// Decides what becomes of a step whose needs have all ended.
+    /// Whether what a step waits for has come, so that [`Draft::needs_ended`] has something to decide.
+    pub(super) fn is_joined(&self, ix: StepIx) -> bool {
+        let planned = &self.state.plan.steps[ix as usize];
+        self.state.index.open_needs[ix as usize] == 0 || planned.join == Join::Any && self.one_succeeded(planned)
+    }
+
+    fn one_succeeded(&self, planned: &plan::Step) -> bool {
+        let good = |need: &u32| {
+            let outcome = self.state.steps[*need as usize].outcome();
+            matches!(outcome, Some(StepOutcome::Success | StepOutcome::Neutral))
+        };
+        planned.needs.iter().any(good)
+    }
+
+    /// Decides what becomes of a step whose needs have all ended, or that one of them is enough for.
     pub(super) fn needs_ended(&mut self, ix: StepIx) {
         let step = &self.state.steps[ix as usize];
         if step.phase != StepPhase::Waiting(WaitFor::Needs) {
@@ -55,6 +69,9 @@ impl Draft<'_> {
 
     /// How the needs of a step ended, and how it is cancelled if that is not well enough.
     fn needs_of(&self, planned: &plan::Step) -> (Status, CancelCause) {
+        if planned.join == Join::Any && self.one_succeeded(planned) {
+            return (Status::Success, CancelCause::NeedCancelled);
+        }
         let mut failed = None;
         let mut cancelled = false;
         for &need in &planned.needs {

@@ -74,6 +74,9 @@ pub struct Step {
     /// The steps that must have ended well before this one starts; sorted.
     #[serde(default)]
     pub needs: Vec<PlanIx>,
+    /// How many of them that takes.
+    #[serde(default, skip_serializing_if = "Join::is_all")]
+    pub join: Join,
     /// The steps that need this one; sorted. The mirror of `needs`, so that an ended step finds them at once.
     #[serde(default)]
     pub dependants: Vec<PlanIx>,
@@ -147,6 +150,25 @@ fn yes() -> bool {
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+/// How many of a step's needs must have ended well before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Each.
+    #[default]
+    All,
+    /// One: it starts with the first that succeeds or has no opinion. When none does, it is as with all.
+    Any,
+}
+
+impl Join {
+    pub(crate) const WORDS: [(&str, Self); 2] = [("all", Self::All), ("any", Self::Any)];
+
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 /// One combination of a matrix.

@@ -10,7 +10,7 @@ use super::file::{Node, Shape};
 use super::inputs::is_name;
 use super::matrix::Matrix;
 use super::names;
-use super::plan::{Approval, Combination, Output, OutputKind, Permissions, Resources, Step};
+use super::plan::{Approval, Combination, Join, Output, OutputKind, Permissions, Resources, Step};
 use super::problem::{Code, Place, Problems};
 use super::read::{self, Fields};
 use super::units;
@@ -199,6 +199,9 @@ pub(crate) fn critical(fields: &mut Fields<'_>, problems: &mut Problems) -> bool
 /// When and beside whom it may run.
 fn flow(step: &mut Step, fields: &mut Fields<'_>, problems: &mut Problems) {
     step.critical = critical(fields, problems);
+    if let Some(node) = fields.take("join") {
+        step.join = read::choice(node, "join", &Join::WORDS, problems).unwrap_or_default();
+    }
     step.parallel = fields.take("parallel").and_then(|node| read::flag(node, "parallel", problems)).unwrap_or(true);
     let mut name = |name| fields.take(name).and_then(|node| read::name(node, name, problems));
     step.exclusion_group = name("exclusion_group");

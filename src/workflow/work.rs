@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::defaults::{self, SHELL, of_agent, of_kind};
 use super::file::{Node, Shape};
-use super::plan::{Action, Kind, Permissions, Resources, Retry, Step, Strategy};
+use super::plan::{Action, Join, Kind, Permissions, Resources, Retry, Step, Strategy};
 use super::problem::{Code, Place, Problems};
 use super::read::{self, Fields};
 use super::steps::{Mention, Sees, mentions_below, mentions_in};
@@ -158,6 +158,7 @@ impl Work {
             agent: self.agent.clone(),
             fallback_agents: self.fallback_agents.clone(),
             needs: Vec::new(),
+            join: Join::All,
             dependants: Vec::new(),
             condition: None,
             timeout: self.timeout,

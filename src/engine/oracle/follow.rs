@@ -7,7 +7,7 @@ use super::{At, Model, Oracle};
 use crate::engine::script::World;
 use crate::engine::state::{GateKind, RunOutcome, RunPhase, RunState, Seat, SeatState};
 use crate::engine::step::{CancelCause, StepOutcome};
-use crate::workflow::plan::OnFailure;
+use crate::workflow::plan::{Join, OnFailure};
 
 impl Oracle {
     /// Lets everything follow that follows by itself: needs, joins, the end, starts.
@@ -58,7 +58,10 @@ impl Oracle {
             self.end(ix, worst.unwrap_or(StepOutcome::Success));
             return true;
         }
-        if self.steps[ix].at != At::Needs || !planned.needs.iter().all(|&need| outcome(need).is_some()) {
+        let good = |need: u32| matches!(outcome(need), Some(StepOutcome::Success | StepOutcome::Neutral));
+        let one = planned.join == Join::Any && planned.needs.iter().any(|&need| good(need));
+        let all = || planned.needs.iter().all(|&need| outcome(need).is_some());
+        if self.steps[ix].at != At::Needs || !(one || all()) {
             return false;
         }
         if let Some(undone) = planned.rollback_of {
@@ -71,7 +74,7 @@ impl Oracle {
         }
         // Whether a failure stands behind this step, and whether a critical one; whether something was cancelled.
         let (mut failures, mut cancelled) = (Vec::new(), false);
-        for &need in &planned.needs {
+        for &need in planned.needs.iter().filter(|_| !one) {
             let critical = self.plan.steps[need as usize].critical;
             match outcome(need).unwrap() {
                 StepOutcome::Failure | StepOutcome::TimedOut

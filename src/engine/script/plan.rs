@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::workflow::expr::Expr;
 use crate::workflow::plan::{
-    Action, Approval, Checks, Combination, Kind, Limits, Notifications, OnFailure, Output, OutputKind, Permissions,
-    Plan, Resources, Retry, Step, Strategy,
+    Action, Approval, Checks, Combination, Join, Kind, Limits, Notifications, OnFailure, Output, OutputKind,
+    Permissions, Plan, Resources, Retry, Step, Strategy,
 };
 
 /// The plan of these lines. Each step needs only steps above it.
@@ -51,6 +51,7 @@ pub(in crate::engine) fn step(key: &str) -> Step {
         agent: "shell".parse().unwrap(),
         fallback_agents: Vec::new(),
         needs: Vec::new(),
+        join: Join::All,
         dependants: Vec::new(),
         condition: None,
         timeout: Duration::from_secs(300),
@@ -123,6 +124,7 @@ fn of_step<'a>(plan: &mut Plan, mut words: impl Iterator<Item = &'a str>) {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} wants a value"));
         match word {
             "needs" => new.needs = value().split(',').map(find).collect(),
+            "any" => new.join = Join::Any,
             "agent" => new.agent = value().parse().unwrap(),
             "fallback" => new.fallback_agents = value().split(',').map(|agent| agent.parse().unwrap()).collect(),
             "retries" => new.retry.retries = value().parse().unwrap(),

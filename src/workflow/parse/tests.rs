@@ -249,7 +249,7 @@ fn unknown_fields_are_told_with_what_was_meant() {
             "4:5 unknown-field: a step has no field tiemout (did you mean timeout?)",
             "6:5 unknown-field: a step has no field image (it has id, name, needs, for_each, if, type, run, \
              working-directory, shell, with, env, secrets, agent, fallback_agents, timeout, queue_timeout, stall_timeout, \
-             retries, retry, rollback, matrix, max_parallel, fail_fast, strategy, continue-on-error, critical, parallel, \
+             retries, retry, rollback, matrix, max_parallel, fail_fast, strategy, continue-on-error, critical, join, parallel, \
              exclusion_group, environment, priority, approval, required_context, permissions, outputs, resources)",
         ],
     );
@@ -560,6 +560,7 @@ fn words_of_actions_are_taken() {
         "run: x, working-directory: ../x",
         &["2:39 bad-value: working-directory: \"../x\" is no folder of the repository"],
     );
+    wrong_step("run: x, join: one", &["2:26 bad-value: join is one of all, any, not one (did you mean any?)"]);
     wrong_step("run: x, shell: pwsh", &["2:27 bad-value: shell is one of bash, sh, not pwsh (did you mean bash?)"]);
     wrong_step("agent: x, working-directory: x", &["2:41 no-effect: working-directory is for steps with run only"]);
     wrong_step("run: x, environment: '${{ sha }}'", &["2:33 bad-expression: environment holds no expressions"]);
