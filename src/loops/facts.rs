@@ -299,3 +299,6 @@ pub(super) fn head(installation: InstallationId, repo: RepoId, sha: &CommitSha) 
 pub(super) fn is_live(phase: RunPhase) -> bool {
     matches!(phase, RunPhase::Asking | RunPhase::Running)
 }
+
+#[cfg(test)]
+mod tests;

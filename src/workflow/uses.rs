@@ -297,11 +297,10 @@ impl Call {
             too_long(&error, self.place, problems);
         }
         let step = &mut draft.step;
-        if step.name == step.key.as_str() {
-            step.name.clone_from(&key);
-        }
-        if let Some(name) = &self.name {
-            step.name = format!("{name} / {}", step.name).chars().take(read::NAME_CHARS_MAX).collect();
+        match &self.name {
+            Some(name) => step.name = format!("{name} / {}", step.name).chars().take(read::NAME_CHARS_MAX).collect(),
+            None if step.name == step.key.as_str() => step.name.clone_from(&key),
+            None => {}
         }
         step.key = parsed;
         step.critical &= self.critical;
@@ -326,7 +325,12 @@ impl Call {
 fn inside(reach: &Reach<'_>, id: &str, given: &BTreeMap<String, Expr>) -> Option<(Expr, usize)> {
     let (name, _) = reach.path.first()?;
     match reach.root {
-        names::INPUTS => given.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, e)| (e.clone(), 1)),
+        names::INPUTS => {
+            let value =
+                given.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+            // One that is not there was told already.
+            value.or_else(|| Expr::literal(&Value::Null).ok()).map(|value| (value, 1))
+        }
         names::STEPS => Some((Expr::property(names::STEPS, &format!("{id}.{name}")).ok()?, 1)),
         _ => None,
     }

@@ -59,8 +59,7 @@ impl Template {
         })
     }
 
-    /// The text with every expression as `change` makes it. One that has become plain text or a number is written out,
-    /// unless it stands alone, where its kind counts.
+    /// The text with every expression as `change` makes it. One that has become a plain value is written out.
     ///
     /// # Errors
     /// The first of `change`.
@@ -71,8 +70,7 @@ impl Template {
             match part {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Expr(expr, _) => match change(expr)? {
-                    // What looks like an expression must not become one.
-                    Expr { node: Node::Literal(value), .. } if !alone && !call::to_text(&value).contains("${{") => {
+                    Expr { node: Node::Literal(value), .. } if is_plain(&value, alone) => {
                         text.push_str(&call::to_text(&value));
                     }
                     expr => text.push_str(&format!("${{{{ {} }}}}", expr.source())),
@@ -135,6 +133,12 @@ impl Template {
             _ => self.render(scope).map(Value::String),
         }
     }
+}
+
+/// Whether a value can stand in a text without `${{ }}`: alone only text keeps its kind, and what looks like an expression
+/// must not become one.
+fn is_plain(value: &Value, alone: bool) -> bool {
+    (!alone || value.is_string()) && !call::to_text(value).contains("${{")
 }
 
 /// Where the `}}` stands that ends an expression: not inside quotes.

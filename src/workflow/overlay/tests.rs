@@ -86,8 +86,8 @@ fn slips_are_told() {
     wrong(
         "uses: hotfix_deployment\nsteps:\n  - { id: emergency_tests, tiemout: 1m }\n  - { id: deploy_production, needs: [nobody] }",
         &[
-            "3:29 unknown-field: a step has no field tiemout (did you mean timeout?)",
-            "4:39 unknown-need: deploy_production needs nobody, but there is no such step",
+            "3:28 unknown-field: a step has no field tiemout (did you mean timeout?)",
+            "4:38 unknown-need: deploy_production needs nobody, but there is no such step",
         ],
     );
     wrong("uses: hotfix_deployment\nsteps: x", &["2:8 wrong-kind: steps is a list, not text"]);

@@ -419,7 +419,7 @@ fn slips_are_told_where_they_stand() {
     // An escape, a doubled quote, and text over several lines: the file does not show it letter by letter.
     check("\"\\t${{ x }}\"", 5, 8);
     check("'it''s ${{ x }}'", 5, 8);
-    check("|\n      ${{ x }}", 5, 8);
+    check("|\n      ${{ x }}", 6, 7);
     check("a\n      ${{ x }}", 5, 8);
 }
 
@@ -479,7 +479,7 @@ fn statuses_and_outputs_are_known() {
         "steps.a.status == 'failed'",
         &["3:39 warning: never-true: this is never true: steps.a.status is never failed (did you mean failure?)"],
     );
-    check("steps.a.outputs.rsk", &["3:57 bad-expression: a declares no output rsk (did you mean risk?)"]);
+    check("steps.a.outputs.rsk", &["3:55 bad-expression: a declares no output rsk (did you mean risk?)"]);
 }
 
 #[test]
@@ -497,11 +497,11 @@ fn a_matrix_is_a_fan_out() {
     assert_eq!((lint.name.as_str(), titles(lint)), ("lint", vec!["18".to_owned(), "20".to_owned()]));
     assert_eq!((lint.max_parallel, lint.fail_fast), (Some(2), false));
     wrong_step(
-        "run: x, matrix: { os: [a] }, for_each: '[1]', max_parallel: 2, env: { A: '${{ matrix.so }}' }",
+        "run: x, matrix: { os: [a] }, for_each: item, max_parallel: 2, env: { A: '${{ matrix.so }}' }",
         &[
             "2:28 conflict: matrix and for_each exclude each other",
-            "2:52 bad-expression: a value is expected here, not [",
-            "2:98 bad-expression: the matrix has no so (did you mean os?)",
+            "2:51 bad-expression: item is there only in the texts and the if of a step with for_each",
+            "2:96 bad-expression: the matrix has no so (did you mean os?)",
         ],
     );
     wrong_step(

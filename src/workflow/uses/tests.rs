@@ -79,7 +79,14 @@ steps:
     with: { where: staging, title: '${{ steps.build.outputs.title }}' }
   - { id: ship, needs: [test], agent: codegen, with: { report: '${{ steps.test.outputs.both }}' } }
 ";
-    insta::assert_snapshot!(shown(&plan(text, &[TEST])), @"");
+    insta::assert_snapshot!(shown(&plan(text, &[TEST])), @r#"
+    build (build) <-  kept
+    test.look (test.look) <- build if pr.draft == false | at: "staging" | deep: "${{ 2 }}" kept
+    test.run (test.run) <- test.look if pr.draft == false && steps['test.look'].status != 'skipped' | $TITLE=on staging: ${{ steps.build.outputs.title }} kept
+    test.side (Side of staging) <- test.look if pr.draft == false
+    test.side.rollback (Roll back Side of staging) <- test.side optional
+    ship (ship) <- test.run, test.side | report: "${{ format('{0}-{1}', steps['test.run'].outputs.report, 2) }}"
+    "#);
 }
 
 #[test]
@@ -99,7 +106,14 @@ steps:
   - { id: all, name: Everything, uses: ./lib/outer.yml, with: { site: 7 }, continue-on-error: true }
   - { id: last, needs: [all], run: echo, env: { R: '${{ steps.all.outputs.done }}' } }
 ";
-    insta::assert_snapshot!(shown(&plan(text, &[TEST, outer])), @"");
+    insta::assert_snapshot!(shown(&plan(text, &[TEST, outer])), @r#"
+    all.in.look (Everything / in.look) <-  | at: "production" | deep: "${{ 2 }}" optional kept
+    all.in.run (Everything / in.run) <- all.in.look if steps['all.in.look'].status != 'skipped' | $TITLE=on production: ${{ format('at {0}', '7') }} optional kept
+    all.in.side (Everything / Side of production) <- all.in.look optional
+    all.in.side.rollback (Everything / Roll back Side of production) <- all.in.side optional
+    all.after (Everything / after) <- all.in.run, all.in.side | said: "${{ steps['all.in.run'].outputs.report }}" optional
+    last (last) <- all.after | $R=${{ steps['all.in.run'].outputs.report }}
+    "#);
 }
 
 /// The using step's own fields, its inputs, and what others say of it.
@@ -109,10 +123,10 @@ fn slips_are_told() {
         "steps:\n- { id: t, uses: ./lib/test.yml, run: x }\n- { id: u, uses: ./lib/tset.yml }\n- { id: v, uses: actions/checkout@v4 }\n- { id: w, uses: pr_processing }",
         &[TEST],
         &[
-            "2:34 unknown-field: a step that uses a file has no field run (did you mean if?)",
-            "3:17 bad-value: there is no file .workflows/lib/tset.yml (did you mean .workflows/lib/test.yml?)",
-            "4:17 bad-value: actions/checkout@v4 is no file that a step can use (write ./lib/NAME.yml for .workflows/lib/NAME.yml; Actions of GitHub do not run here)",
-            "5:17 bad-value: pr_processing is no file that a step can use (write uses: pr_processing at the top of the file, or ./lib/NAME.yml here)",
+            "2:34 unknown-field: a step that uses a file has no field run (it has uses, with, id, name, needs, if, continue-on-error, critical)",
+            "3:18 bad-value: there is no file .workflows/lib/tset.yml (did you mean .workflows/lib/test.yml?)",
+            "4:18 bad-value: actions/checkout@v4 is no file that a step can use (write ./lib/NAME.yml for .workflows/lib/NAME.yml; Actions of GitHub do not run here)",
+            "5:18 bad-value: pr_processing is no file that a step can use (write uses: pr_processing at the top of the file, or ./lib/NAME.yml here)",
         ],
     );
     wrong(
@@ -181,7 +195,7 @@ fn problems_of_a_used_file_name_it() {
             ),
             &format!("{file}:4:22 unknown-field: a step has no field tiemout (did you mean timeout?)"),
             &format!("{file}:5:22 unknown-need: t.z needs t.w, but there is no such step (did you mean t.x?)"),
-            &format!("{file}:5:22 unknown-need: u.z needs u.w, but there is no such step (did you mean t.x?)"),
+            &format!("{file}:5:22 unknown-need: u.z needs u.w, but there is no such step (did you mean u.x?)"),
             &format!("{file}:5:45 bad-expression: there is no input b; did you mean a?"),
             &format!("{file}:6:26 bad-expression: there is no step q (did you mean x?)"),
         ],
