@@ -189,7 +189,7 @@ impl<'a> Draft<'a> {
     fn created(&mut self, birth: &super::state::Birth) -> Result<(), Rejected> {
         self.change(Change::Born(Box::new(birth.clone())));
         let steps = StepIx::try_from(self.state.steps.len()).unwrap_or(StepIx::MAX);
-        self.unsettled.extend((0..steps).rev().filter(|&ix| self.is_joined(ix)));
+        self.unsettled.extend((0..steps).rev().filter(|&ix| self.state.is_joined(ix)));
         Ok(())
     }
 
@@ -304,7 +304,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let planned = &self.state.plan.steps[ix as usize];
-        let ready = |dependant: &&StepIx| self.is_joined(**dependant);
+        let ready = |dependant: &&StepIx| self.state.is_joined(**dependant);
         self.unsettled.extend(planned.dependants.iter().rev().filter(ready));
     }
 

@@ -45,7 +45,7 @@ impl Draft<'_> {
         }
         let plan_steps = plan_steps(self.state);
         let settled: Vec<StepIx> =
-            steps.into_iter().rev().filter(|&ix| ix < plan_steps && self.is_joined(ix)).collect();
+            steps.into_iter().rev().filter(|&ix| ix < plan_steps && self.state.is_joined(ix)).collect();
         self.unsettled.extend(settled);
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::effect::{Effect, Notice};
 use super::scope::StepScope;
-use super::state::RunPhase;
+use super::state::{RunPhase, RunState};
 use super::step::{CancelCause, Due, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StepState, WaitFor};
 use crate::ids::{Login, StepKey};
 use crate::workflow::expr::Status;
@@ -28,20 +28,6 @@ enum Turn {
 }
 
 impl Draft<'_> {
-    /// Whether what a step waits for has come, so that [`Draft::needs_ended`] has something to decide.
-    pub(super) fn is_joined(&self, ix: StepIx) -> bool {
-        let planned = &self.state.plan.steps[ix as usize];
-        self.state.index.open_needs[ix as usize] == 0 || planned.join == Join::Any && self.one_succeeded(planned)
-    }
-
-    fn one_succeeded(&self, planned: &plan::Step) -> bool {
-        let good = |need: &u32| {
-            let outcome = self.state.steps[*need as usize].outcome();
-            matches!(outcome, Some(StepOutcome::Success | StepOutcome::Neutral))
-        };
-        planned.needs.iter().any(good)
-    }
-
     /// Decides what becomes of a step whose needs have all ended, or that one of them is enough for.
     pub(super) fn needs_ended(&mut self, ix: StepIx) {
         let step = &self.state.steps[ix as usize];
@@ -69,7 +55,7 @@ impl Draft<'_> {
 
     /// How the needs of a step ended, and how it is cancelled if that is not well enough.
     fn needs_of(&self, planned: &plan::Step) -> (Status, CancelCause) {
-        if planned.join == Join::Any && self.one_succeeded(planned) {
+        if planned.join == Join::Any && self.state.one_succeeded(planned) {
             return (Status::Success, CancelCause::NeedCancelled);
         }
         let mut failed = None;
@@ -274,6 +260,22 @@ impl Draft<'_> {
             self.change(Change::AttemptStarted { step: ix, due: self.attempt_due(ix) });
         }
         self.effects.push(Effect::Dispatch { step: ix, number, agent, started });
+    }
+}
+
+impl RunState {
+    /// Whether what a step of the plan waits for has come, so that [`Draft::needs_ended`] has something to decide.
+    pub(super) fn is_joined(&self, ix: StepIx) -> bool {
+        let planned = &self.plan.steps[ix as usize];
+        self.index.open_needs[ix as usize] == 0 || planned.join == Join::Any && self.one_succeeded(planned)
+    }
+
+    fn one_succeeded(&self, planned: &plan::Step) -> bool {
+        let good = |need: &u32| {
+            let outcome = self.steps[*need as usize].outcome();
+            matches!(outcome, Some(StepOutcome::Success | StepOutcome::Neutral))
+        };
+        planned.needs.iter().any(good)
     }
 }
 
