@@ -8,13 +8,15 @@
 //! *Invariant:* files are given as texts; nothing is fetched here. Depth, number and size of what is put in are
 //! bounded, and a circle is told with its way.
 
+mod replace;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::defaults::Operator;
-use super::expr::{Error, Expr, Reach, Template};
+use super::expr::{Expr, Reach, Template};
 use super::file::{self, Node, Shape};
 use super::inputs::{Inputs, is_name};
 use super::names;
@@ -23,6 +25,7 @@ use super::read::{self, Fields};
 use super::steps::{self, Draft, Mention, OUTPUTS_MAX, Sees};
 use super::work::FileDefaults;
 use crate::ids::{StepKey, WorkflowId};
+use replace::{Group, Groups, Replace, join, of_group, report_groups, rewrite, too_long};
 
 /// The texts that steps may use, by their whole paths: `.workflows/lib/test.yml`.
 pub type Library = BTreeMap<String, String>;
@@ -53,18 +56,6 @@ pub(crate) struct Reader<'a> {
     uses: usize,
     steps: usize,
 }
-
-/// What stands for a step that uses a file.
-struct Group {
-    /// The steps of the file that none of its others needs: who needs the group needs these.
-    ends: Vec<String>,
-    outputs: BTreeMap<String, Expr>,
-}
-
-type Groups = BTreeMap<String, Group>;
-
-/// How names are replaced: an expression, and how many names of the path it stands for.
-type Replace<'r> = dyn Fn(&Reach<'_>) -> Option<(Expr, usize)> + 'r;
 
 /// A step that uses a file, as far as it stands in the using file.
 struct Call {
@@ -127,19 +118,34 @@ impl<'a> Reader<'a> {
         uses: &Node,
         defaults: &FileDefaults,
         problems: &mut Problems,
-    ) -> Option<(String, Group, Vec<Draft>)> {
+    ) -> Option<(String, Option<Group>, Vec<Draft>)> {
         let mut fields = Fields::of(item, "a step that uses a file", problems)?;
         let _ = fields.take("uses");
         let with = fields.take_either("with", "config", problems);
         let mut call = Call::read(&mut fields, problems);
         fields.finish(&[], problems);
+        let id = call.id.to_string();
+        Some(match self.put(&mut call, (uses, with), defaults, problems) {
+            Some((group, drafts)) => (id, Some(group), drafts),
+            None => (id, None, Vec::new()),
+        })
+    }
+
+    /// The steps of the file that is used, as steps of the using one.
+    fn put(
+        &mut self,
+        call: &mut Call,
+        (uses, with): (&Node, Option<&Node>),
+        defaults: &FileDefaults,
+        problems: &mut Problems,
+    ) -> Option<(Group, Vec<Draft>)> {
         let path = self.path(uses, problems)?;
         let tree = self.tree(&path, uses.place, problems)?;
         self.way.push(path);
         let file = self.file(&tree, defaults, problems);
         self.way.pop();
         let (inputs, outputs, (mut drafts, groups)) = file?;
-        let given = given(with, &inputs, &mut call, problems);
+        let given = given(with, &inputs, call, problems);
         for mention in drafts.iter().flat_map(|draft| &draft.mentions) {
             names::check_inputs(mention, &inputs, problems);
             for reach in mention.expr.reaches().iter().filter(|r| r.root == names::INPUTS && r.path.is_empty()) {
@@ -161,7 +167,7 @@ impl<'a> Reader<'a> {
         if let Some(first) = drafts.first_mut() {
             first.mentions.append(&mut call.mentions);
         }
-        Some((call.id.to_string(), Group { ends, outputs }, drafts))
+        Some((Group { ends, outputs }, drafts))
     }
 
     /// The whole path of what `uses` names.
@@ -434,107 +440,6 @@ fn ends(drafts: &[Draft], id: &str) -> Vec<String> {
         |key: &str| drafts.iter().any(|draft| !draft.undoes && draft.needs.iter().any(|(name, _)| name == key));
     let forward = drafts.iter().filter(|draft| !draft.undoes).map(|draft| draft.step.key.as_str());
     forward.filter(|key| !needed(key)).map(|key| format!("{id}.{key}")).collect()
-}
-
-/// Puts the steps of used files in the place of the steps that use them, in what a step needs and names.
-fn join(draft: &mut Draft, groups: &Groups, problems: &mut Problems) {
-    if draft.needs.iter().any(|(name, _)| groups.contains_key(name)) {
-        let needs = std::mem::take(&mut draft.needs).into_iter();
-        draft.needs = needs
-            .flat_map(|(name, place)| match groups.get(&name) {
-                Some(group) => group.ends.iter().map(|end| (end.clone(), place)).collect(),
-                None => vec![(name, place)],
-            })
-            .collect();
-    }
-    for mention in &draft.mentions {
-        report_groups(mention, groups, problems);
-    }
-    if let Err(error) = rewrite(draft, &|reach| of_group(reach, groups)) {
-        too_long(&error, draft.place, problems);
-    }
-}
-
-/// Says where an expression looks for something else of a used file than an output that it declares.
-fn report_groups(mention: &Mention, groups: &Groups, problems: &mut Problems) {
-    for reach in mention.expr.reaches() {
-        let (names::STEPS, Some((id, at))) = (reach.root, reach.path.first()) else { continue };
-        let Some(group) = groups.get(*id) else { continue };
-        match reach.path.get(1..).unwrap_or_default() {
-            [("outputs", _), (name, _), ..] if group.outputs.contains_key(*name) => {}
-            [("outputs", _), (name, at), ..] => {
-                let names = || group.outputs.keys().map(String::as_str);
-                let all = || Some(format!("it declares {}", names().collect::<Vec<_>>().join(", ")));
-                let message = format!("the file that {id} uses declares no output {name}");
-                problems.error(Code::BadExpression, mention.at(*at), message).did_you_mean(name, names(), all);
-            }
-            _ => {
-                let message = format!("{id} uses a file; only its outputs are seen, one by one");
-                problems
-                    .error(Code::BadExpression, mention.at(*at), message)
-                    .help(format!("write steps.{id}.outputs.<name>"));
-            }
-        }
-    }
-}
-
-fn of_group(reach: &Reach<'_>, groups: &Groups) -> Option<(Expr, usize)> {
-    let (names::STEPS, [(id, _), rest @ ..]) = (reach.root, reach.path.as_slice()) else { return None };
-    let group = groups.get(*id)?;
-    let declared = match rest {
-        [("outputs", _), (name, _), ..] => group.outputs.get(*name).cloned(),
-        _ => None,
-    };
-    match declared {
-        Some(expr) => Some((expr, 3)),
-        // It was told already.
-        None => Some((Expr::literal(&Value::Null).ok()?, reach.path.len())),
-    }
-}
-
-/// Replaces names in all expressions of a step.
-fn rewrite(draft: &mut Draft, replace: &Replace<'_>) -> Result<(), Error> {
-    let step = &mut draft.step;
-    let exprs = step.condition.iter_mut().chain(&mut step.for_each).chain(&mut step.required_context);
-    for expr in exprs {
-        *expr = expr.replaced(replace)?;
-    }
-    for text in step.action.env.values_mut().chain([&mut step.name]) {
-        rewrite_text(text, replace)?;
-    }
-    for value in step.action.with.values_mut() {
-        rewrite_value(value, replace)?;
-    }
-    for mention in &mut draft.mentions {
-        // What the user of a file gives is checked where it is given.
-        let expr = mention.expr.replaced(&|reach| match reach.root {
-            names::INPUTS => replace(reach).and_then(|(_, hops)| Some((Expr::literal(&Value::Null).ok()?, hops))),
-            _ => replace(reach),
-        })?;
-        mention.exact &= expr == mention.expr;
-        mention.expr = expr;
-    }
-    Ok(())
-}
-
-fn rewrite_value(value: &mut Value, replace: &Replace<'_>) -> Result<(), Error> {
-    match value {
-        Value::String(text) => rewrite_text(text, replace),
-        Value::Array(items) => items.iter_mut().try_for_each(|item| rewrite_value(item, replace)),
-        Value::Object(fields) => fields.values_mut().try_for_each(|field| rewrite_value(field, replace)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-    }
-}
-
-fn rewrite_text(text: &mut String, replace: &Replace<'_>) -> Result<(), Error> {
-    if text.contains("${{") {
-        *text = Template::parse(text)?.rewritten(|expr| expr.replaced(replace))?;
-    }
-    Ok(())
-}
-
-fn too_long(error: &Error, place: Place, problems: &mut Problems) {
-    problems.error(Code::BadExpression, place, format!("with what is put in, {}", error.message));
 }
 
 #[cfg(test)]

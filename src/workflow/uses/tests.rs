@@ -120,7 +120,7 @@ steps:
 #[test]
 fn slips_are_told() {
     wrong(
-        "steps:\n- { id: t, uses: ./lib/test.yml, run: x }\n- { id: u, uses: ./lib/tset.yml }\n- { id: v, uses: actions/checkout@v4 }\n- { id: w, uses: pr_processing }",
+        "steps:\n- { id: t, uses: ./lib/test.yml, run: x }\n- { id: u, uses: ./lib/tset.yml, needs: [v] }\n- { id: v, uses: actions/checkout@v4 }\n- { id: w, uses: pr_processing }",
         &[TEST],
         &[
             "2:34 unknown-field: a step that uses a file has no field run (it has uses, with, id, name, needs, if, continue-on-error, critical)",
