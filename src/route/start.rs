@@ -160,16 +160,17 @@ fn start(
         (Some(marker), SkipMarkers::Pass) => return Some(say(id, Reason::PassedByMarker(marker.to_owned()))),
         (Some(_), SkipMarkers::Off) | (None, _) => {}
     }
-    let group = match group(happened, workflow) {
+    // An event gives no inputs, so they are what their declarations say.
+    let mut scope = happened.scope.clone();
+    if !workflow.inputs.is_empty() {
+        scope["inputs"] = json!(workflow.inputs.defaults());
+    }
+    let group = match group(happened, &scope, workflow) {
         Ok(group) => group,
         Err(problem) => return Some(say(id, Reason::BadFile(vec![problem]))),
     };
     let mut plan = workflow.plan.clone();
     facts.definitions.policy.bound(&mut plan);
-    let mut scope = happened.scope.clone();
-    if !workflow.inputs.is_empty() {
-        scope["inputs"] = json!(workflow.inputs.defaults());
-    }
     let birth = Birth {
         repository: happened.repository.id,
         repository_name: happened.repository.name.clone(),
@@ -214,11 +215,10 @@ fn holds(happened: &Happened<'_>, facts: &Facts, workflow: &WorkflowId) -> Vec<H
 }
 
 /// The value of a run's concurrency group.
-fn group(happened: &Happened<'_>, workflow: &Workflow) -> Result<Option<String>, String> {
+fn group(happened: &Happened<'_>, scope: &Value, workflow: &Workflow) -> Result<Option<String>, String> {
     let Some(concurrency) = &workflow.plan.concurrency else { return Ok(happened.group.clone()) };
     let source = concurrency.group.source();
-    let value =
-        concurrency.group.eval(&Born(&happened.scope)).map_err(|error| format!("concurrency.group: {error}"))?;
+    let value = concurrency.group.eval(&Born(scope)).map_err(|error| format!("concurrency.group: {error}"))?;
     let value = match value {
         Value::String(text) if !text.is_empty() => text,
         Value::Number(number) => number.to_string(),
@@ -275,3 +275,6 @@ fn push_scope(push: &Pushed, after: &CommitSha) -> Value {
         "ref": push.git_ref.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;
