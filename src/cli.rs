@@ -5,7 +5,6 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod agent;
-mod chosen;
 mod dev;
 mod explain;
 mod health;
@@ -14,8 +13,8 @@ pub mod log;
 mod plan;
 mod rehearse;
 mod serve;
-mod validate;
 mod source;
+mod validate;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -42,13 +41,13 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
-    Run(dev::Run),
-    Explain(explain::Explain),
-    Rehearse(rehearse::Rehearse),
-    Agent(agent::Agent),
     Init(init::Init),
     Validate(validate::Validate),
     Plan(plan::Plan),
+    Explain(explain::Explain),
+    Rehearse(rehearse::Rehearse),
+    Run(dev::Run),
+    Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),

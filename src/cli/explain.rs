@@ -1,8 +1,8 @@
 //! `pointsman explain`: which workflows would run for a webhook's payload, which not, and why.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -10,16 +10,16 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::Failure;
-use super::chosen::text;
+use super::source::{self, whole};
 use crate::explain::{self, Changed, KNOWN_EVENTS, Known};
 use crate::ids::CommitSha;
 use crate::inbound::envelope::BODY_BYTES_MAX;
 use crate::route::{Definition, Definitions};
+use crate::workflow;
 use crate::workflow::defaults::Operator;
 use crate::workflow::parse::FILES_MAX;
 use crate::workflow::policy::{self, Policy};
 use crate::workflow::suggest::closest;
-use crate::workflow::{self, file};
 
 /// Lists of changed files beyond this are cut off by GitHub, too: then every filter of paths passes.
 const CHANGED_FILES_MAX: usize = 3_000;
@@ -99,10 +99,10 @@ impl Explain {
 
 fn read(path: &Path, what: &str, bytes_max: usize) -> anyhow::Result<String> {
     if path == Path::new("-") {
-        return text(io::stdin(), "standard input", bytes_max);
+        return whole(io::stdin(), "standard input", bytes_max);
     }
     let name = format!("{what} {}", path.display());
-    text(File::open(path).with_context(|| name.clone())?, &name, bytes_max)
+    whole(File::open(path).with_context(|| name.clone())?, &name, bytes_max)
 }
 
 /// The paths of a list.
@@ -116,17 +116,7 @@ fn changed_files(path: &Path) -> anyhow::Result<Changed> {
 fn definitions(paths: &[PathBuf]) -> anyhow::Result<Definitions> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let entries = fs::read_dir(path).with_context(|| path.display().to_string())?;
-        for entry in entries {
-            let found = entry?.path();
-            if found.extension().is_some_and(|end| end == "yml") {
-                files.push(found);
-            }
-        }
+        if path.is_dir() { files.extend(source::ymls(path)?) } else { files.push(path.clone()) }
     }
     files.sort();
     files.dedup();
@@ -134,16 +124,14 @@ fn definitions(paths: &[PathBuf]) -> anyhow::Result<Definitions> {
     let mut policy = Policy::default();
     for path in &files {
         let from = path.display().to_string();
-        let opened = File::open(path).with_context(|| format!("{from}: there is no such file or folder"))?;
-        let mut bytes = Vec::new();
-        opened.take(file::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(|| from.clone())?;
-        let content = String::from_utf8_lossy(&bytes);
+        let content = source::read(path)?;
         if path.file_name().is_some_and(|name| name == POLICY) {
             policy = policy::parse(&content).unwrap_or_default();
             continue;
         }
         let id: crate::ids::WorkflowId = path.file_stem().unwrap_or_default().to_string_lossy().parse()?;
-        let read = workflow::parse(&id, &content, &Operator::default());
+        let library = source::library(&path.parent().unwrap_or(Path::new(".")).join("lib"))?;
+        let read = workflow::parse_with(&id, &content, &Operator::default(), &library);
         let workflow = read.map_err(|problems| problems.iter().map(|problem| format!("{from}:{problem}")).collect());
         workflows.insert(id, Definition { path: from, blob: String::new(), workflow });
     }

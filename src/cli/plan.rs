@@ -9,11 +9,9 @@ use rustix::termios::tcgetwinsize;
 
 use super::Failure;
 use super::source::{self, Source};
-use crate::config;
 use crate::report::layout::STEPS_MAX;
 use crate::report::plan::{Paper, dot, json, mermaid, svg, table};
-use crate::workflow::defaults::Operator;
-use crate::workflow::parse;
+use crate::report::problems::Paint;
 
 /// How wide a table is where nobody says: for a file or another program.
 const WIDTH: usize = 110;
@@ -50,7 +48,7 @@ enum Format {
 impl Plan {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let source = source::find(&self.wanted, Path::new("."))?;
-        match self.shown(&source, paper(&config::environment())) {
+        match self.shown(&source, paper()) {
             Ok((said, shown)) => {
                 // Nobody is left to be told when standard error is closed.
                 let _ = io::stderr().write_all(said.as_bytes());
@@ -66,11 +64,9 @@ impl Plan {
 
     /// Warnings, and the plan.
     fn shown(&self, source: &Source, paper: Paper) -> Result<(String, String), Shown> {
-        let lines = |problems: &[crate::workflow::problem::Problem]| {
-            problems.iter().map(|problem| format!("{}:{problem}\n", source.name)).collect::<String>()
-        };
-        let workflow = parse(&source.id, &source.text, &Operator::default());
-        let workflow = workflow.map_err(|problems| Shown::Wrong(lines(&problems)))?;
+        let told = |problems| source.told(problems, source::paint(io::stderr().is_terminal()));
+        let mut workflow = source.parsed().map_err(|problems| Shown::Wrong(told(problems)))?;
+        let warnings = std::mem::take(&mut workflow.warnings);
         let (plan, forecast) = (&workflow.plan, workflow.plan.forecast(&BTreeMap::new()));
         let shown = match self.format {
             Format::Table => table(plan, &forecast, paper),
@@ -85,7 +81,7 @@ impl Plan {
             }
             Format::Svg => svg(plan, &forecast),
         };
-        Ok((lines(&workflow.warnings), shown))
+        Ok((if warnings.is_empty() { String::new() } else { told(warnings) }, shown))
     }
 }
 
@@ -97,14 +93,12 @@ enum Shown {
 }
 
 /// What standard output is.
-fn paper(env: &BTreeMap<String, String>) -> Paper {
-    let said = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
-    let dumb = env.get("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+fn paper() -> Paper {
     if !io::stdout().is_terminal() {
         return Paper { width: WIDTH, colours: false };
     }
     let columns = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-    Paper { width: columns.unwrap_or(WIDTH), colours: !dumb && !said("NO_COLOR") }
+    Paper { width: columns.unwrap_or(WIDTH), colours: source::paint(true) == Paint::Colours }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use rustix::termios::tcgetwinsize;
 
 use super::Failure;
-use super::chosen::{Chosen, text};
-use crate::config;
+use super::source::{self, whole};
 use crate::rehearse::{self, Look, SCRIPT_BYTES_MAX, Script};
+use crate::report::problems::Paint;
 
 /// How wide the bars are where nobody says how wide the screen is.
 const WIDTH: usize = 100;
@@ -73,7 +73,7 @@ impl Rehearse {
         if self.file == "-" && self.script_file.as_deref() == Some(Path::new("-")) {
             return Err(Failure::Usage("FILE and --script-file cannot both be standard input".to_owned()));
         }
-        let workflow = Chosen::find(&self.file)?.workflow()?;
+        let workflow = source::find(&self.file, Path::new("."))?.workflow()?;
         let script = Script::read(&self.lines()?, &workflow.plan, &workflow.triggers).map_err(|mistakes| {
             let lines: Vec<String> = mistakes.iter().map(|mistake| format!("  script:{mistake}\n")).collect();
             Failure::Usage(format!("the script\n{}`pointsman rehearse --help` shows its words.", lines.concat()))
@@ -90,10 +90,10 @@ impl Rehearse {
     fn lines(&self) -> anyhow::Result<String> {
         let mut lines = match &self.script_file {
             None => String::new(),
-            Some(path) if path == Path::new("-") => text(io::stdin(), "standard input", SCRIPT_BYTES_MAX)?,
+            Some(path) if path == Path::new("-") => whole(io::stdin(), "standard input", SCRIPT_BYTES_MAX)?,
             Some(path) => {
                 let name = format!("--script-file {}", path.display());
-                text(File::open(path).with_context(|| name.clone())?, &name, SCRIPT_BYTES_MAX)?
+                whole(File::open(path).with_context(|| name.clone())?, &name, SCRIPT_BYTES_MAX)?
             }
         };
         for line in &self.script {
@@ -112,8 +112,5 @@ fn look() -> Look {
         return Look { width: WIDTH, colours: false };
     }
     let width = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-    let env = config::environment();
-    let said = |name: &str| env.get(name).is_some_and(|value| !value.is_empty());
-    let dumb = env.get("TERM").is_none_or(|term| term == "dumb");
-    Look { width: width.unwrap_or(WIDTH), colours: !said("NO_COLOR") && !dumb }
+    Look { width: width.unwrap_or(WIDTH), colours: source::paint(true) == Paint::Colours }
 }

@@ -24,7 +24,7 @@ pub(crate) fn resolve(steps: &[Needs<'_>], problems: &mut Problems) -> Vec<Vec<P
     for (ix, step) in (0..).zip(steps) {
         // Names in expressions do not regard case, so two ids must differ in more.
         let first = *numbers.entry(step.key.to_ascii_lowercase()).or_insert(ix);
-        if first != ix && !step.key.starts_with(NO_ID) {
+        if first != ix && !step.key.contains(NO_ID) {
             let line = steps.get(first as usize).map_or(0, |step| step.place.line);
             let message = format!("there is already a step {}, on line {line}", step.key);
             problems.error(Code::DuplicateId, step.place, message);

@@ -10,7 +10,8 @@ use crate::playground::{GitHub, Person};
 use crate::workflow::defaults::Operator;
 use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::trigger::{Subject, Verdict, matches};
-use crate::workflow::{Workflow, builtin, parse};
+use crate::workflow::uses::LIBRARY;
+use crate::workflow::{Library, Workflow, builtin, parse, parse_with};
 
 const FOLDER: &str = ".workflows";
 const CI: (&str, &str) = ("ci", include_str!("../../../.workflows-example/ci.yml"));
@@ -156,8 +157,11 @@ fn name_of(path: &Path) -> String {
 
 async fn read_files(github: &GitHub, repo: &RepoName) -> anyhow::Result<Vec<File>> {
     let texts: BTreeMap<String, String> = github.files_in(repo.as_str(), FOLDER).await?;
+    let library: Library = github.files_in(repo.as_str(), LIBRARY.trim_end_matches('/')).await?;
     let file = |(path, text): (&String, &String)| match kind_of(path) {
-        FileKind::Workflow(id) => Some(File { workflow: parse(&id, text, &Operator::default()).ok(), id }),
+        FileKind::Workflow(id) => {
+            Some(File { workflow: parse_with(&id, text, &Operator::default(), &library).ok(), id })
+        }
         FileKind::Policy | FileKind::Other => None,
     };
     Ok(texts.iter().filter_map(file).collect())
@@ -169,7 +173,8 @@ impl File {
         let Some(workflow) = &self.workflow else { return true };
         let reference = format!("refs/heads/{branch}");
         let paths = Some(paths);
-        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths }) == Verdict::Run
+        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths, labels: None })
+            == Verdict::Run
             || matches(&workflow.triggers, &Subject::Push { reference: &reference, paths }) == Verdict::Run
     }
 }

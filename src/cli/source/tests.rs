@@ -18,13 +18,13 @@ fn a_file_goes_before_a_workflow_and_that_before_a_built_in() {
     write("elsewhere/ship.it.yml");
     assert_eq!(found("elsewhere/ship.it.yml"), is("ship.it", "elsewhere/ship.it.yml"));
     assert_eq!(
-        find("nowhere", folder.path()).unwrap_err().to_string(),
-        "there is no file nowhere and no .workflows/nowhere.yml; built in are pr_processing, hotfix_deployment, \
-         feature_integration"
+        find("nowhere", folder.path()).unwrap_err().text(),
+        "error: there is no file nowhere and no .workflows/nowhere.yml; built in are pr_processing, hotfix_deployment, \
+         feature_integration\n"
     );
 }
 
 #[test]
 fn a_file_without_end_is_not_read_to_it() {
-    assert_eq!(limited(io::repeat(b'#')).unwrap().len(), FILE_BYTES_MAX + 1);
+    assert_eq!(text(io::repeat(b'#'), "it").unwrap().len(), FILE_BYTES_MAX + 1);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::workflow::file::FILE_BYTES_MAX;
 
 fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -39,14 +40,24 @@ fn a_file_that_is_too_large_is_read_no_further() {
 #[test]
 fn what_is_not_there_is_wrong_usage() {
     let failure = look(&["/nowhere/ci.yml".into()]).unwrap_err();
-    assert_eq!(
-        (failure.text().as_str(), failure.code()),
-        ("error: /nowhere/ci.yml: No such file or directory (os error 2)\n", 2)
-    );
+    assert_eq!((failure.text().as_str(), failure.code()), ("error: there is no file /nowhere/ci.yml\n", 2));
 }
 
 #[test]
 fn a_code_is_explained_and_a_slip_gets_the_list() {
     assert_eq!(code("circle"), Ok(Code::Circle));
     assert!(code("cirle").unwrap_err().starts_with("there is no such code; there are syntax, "));
+}
+
+#[test]
+fn what_is_wrong_with_a_used_file_is_told_there_and_once() {
+    let dir = tree(&[
+        ("a.yml", "steps:\n  - id: a\n    uses: ./lib/all.yml\n"),
+        ("b.yml", "steps:\n  - id: b\n    uses: ./lib/all.yml\n"),
+    ]);
+    fs::create_dir(dir.path().join("lib")).unwrap();
+    fs::write(dir.path().join("lib/all.yml"), "steps:\n  - id: x\n    run: make\n    timout: 1m\n").unwrap();
+    let files = look(&[dir.path().to_owned()]).unwrap();
+    let told = human(&files, crate::report::problems::Paint::Plain);
+    insta::assert_snapshot!(told.replace(&dir.path().display().to_string(), "DIR"), @"");
 }

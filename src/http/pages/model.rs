@@ -351,7 +351,7 @@ impl StepBox {
             key: short,
             state: box_words(step),
             title: format!("{key}: {}", step_title(run, step)),
-            stack: step.plan().for_each.is_some(),
+            stack: step.plan().fan_out().is_some(),
             anchor: format!("step-{}", step.ix),
         }
     }
