@@ -50,23 +50,29 @@ enum Format {
 }
 
 const SCRIPT_HELP: &str = r#"The script, a line each; # begins a comment:
-  tests: fail, fail, ok 20s            each attempt in turn; the last answer goes for all that follow
+  tests: fail, fail, ok 20s            each attempt in turn; the last goes on
   tests on goose: ok                   the same step with that agent
   review[1]: time out                  one instance of a for_each
   agent codegen: away                  whatever that agent is given
   analyze outputs: {"areas": ["a"]}    what later expressions see
-  at 90s: /pause                       a maintainer's comment: /pause /resume /cancel /approve /retry …
-  at 2m: crash for 30s                 the service dies, and goes on from its journal after that
-  at 3m: push                          a newer run takes its place; `close` closes the pull request
-  group: free at 1m                    until then another run has its place; so `environment staging: …`
-  event: push {"ref": "refs/tags/v1"}  what started it: pull request {"draft", "labels", "branch" …} or push
+  at 90s: /pause                       a maintainer's comment: /approve, /retry …
+  at 2m: crash for 30s                 the service dies, and is back after that
+  at 3m: push                          a newer run takes its place
+  at 3m: close                         the pull request is closed
+  group: free at 1m                    until then another run has its place
+  environment staging: free at 1m      the same
+  event: push {"ref": "refs/tags/v1"}  what started it
+  event: pull request {"draft": true}  or number title labels author fork branch
+                                       base
   trusted: no                          its author has no write access
 
-Answers: ok, fail, neutral, time out, silent, away, declined, ask, transient, overloaded, rate limit, crash,
-bad output, auth, config, policy, validation, budget. Behind one may stand how long it takes (20s), its outputs
-({…}), why ("3 tests are red"), retry after 1m, and cost $0.25.
+Answers: ok, fail, neutral, time out, silent, away, declined, ask, transient,
+overloaded, rate limit, crash, bad output, auth, config, policy, validation,
+budget. Behind one may stand how long it takes (20s), its outputs ({…}), why
+("3 tests are red"), retry after 1m, and cost $0.25.
 
-Exit codes: 0 the story was told, whatever its end; 1 the file is wrong; 2 the script is wrong."#;
+Exit codes: 0 the story was told, whatever its end; 1 the file is wrong; 2 the
+script is wrong."#;
 
 impl Rehearse {
     pub(super) fn run(self) -> Result<(), Failure> {

@@ -178,7 +178,7 @@ fn a_story_that_does_not_end_says_so() {
     let again: String = (1..=900).map(|n| format!("at {n}m: /retry --all\n")).collect();
     let story = story(
         &format!("resource_limits: {{ max_concurrent_steps: 60 }}\nsteps:\n{}", steps(60)),
-        &format!("agent shell: ok 5s\n{again}"),
+        &format!("agent shell: ok 1s\n{again}"),
         None,
     );
     insta::assert_snapshot!(story.notes.join("\n"), @"This story does not end: it was left after 50000 events.");

@@ -36,7 +36,11 @@ fn agents_that_are_not_here_are_asked_for() {
     let env = BTreeMap::from([("AIDER_ENDPOINT".to_owned(), "http://127.0.0.1:1".to_owned())]);
     let failure = missing(&workflow, &BTreeMap::new(), &env).unwrap_err();
     assert_eq!(failure.code(), 2);
-    insta::assert_snapshot!(failure.text(), @"");
+    insta::assert_snapshot!(failure.text(), @r"
+    error: hotfix_deployment wants agents that are not here. Say who does their steps:
+      claude-code (validate_hotfix, deploy_production): --agent 'claude-code=exec:COMMAND', or CLAUDE_CODE_ENDPOINT=http://…
+    `pointsman rehearse hotfix_deployment` runs nothing and needs none of them.
+    ");
     let commands = BTreeMap::from([command("claude-code=exec:./agent").unwrap()]);
     assert!(missing(&workflow, &commands, &env).is_ok());
 }
@@ -44,5 +48,10 @@ fn agents_that_are_not_here_are_asked_for() {
 #[test]
 fn a_wrong_agent_is_told() {
     let said = |given: &str| command(given).unwrap_err().text();
-    insta::assert_snapshot!(["claude-code", "claude code=exec:x", "goose=exec", "goose=claude"].map(said).concat(), @"");
+    insta::assert_snapshot!(["claude-code", "claude code=exec:x", "goose=exec", "goose=claude"].map(said).concat(), @r#"
+    error: --agent claude-code: it has no =; write claude-code=exec:COMMAND
+    error: --agent claude code=exec:x: agent name: has a character that is not allowed: "claude code"; write claude-code=exec:COMMAND
+    error: --agent goose=exec: a command is missing; write claude-code=exec:COMMAND
+    error: --agent goose=claude: unknown driver "claude": this release has exec, which runs the commands of run: steps, and exec:COMMAND; write claude-code=exec:COMMAND
+    "#);
 }
