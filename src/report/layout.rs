@@ -172,8 +172,8 @@ impl Net {
                 (best, fewest) = (self.layers.clone(), crossings);
             }
         }
-        for layer in 0..best.len() {
-            self.put(layer, std::mem::take(&mut best[layer]));
+        for (layer, order) in best.into_iter().enumerate() {
+            self.put(layer, order);
         }
     }
 

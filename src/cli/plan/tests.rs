@@ -2,9 +2,12 @@ use super::*;
 
 const PAPER: Paper = Paper { width: 80, colours: false };
 
+fn source(text: &str) -> Source {
+    Source { id: "ci".parse().unwrap(), name: "ci.yml".to_owned(), text: text.to_owned() }
+}
+
 fn shown(text: &str, format: Format) -> Result<(String, String), Shown> {
-    let source = Source { id: "ci".parse().unwrap(), name: "ci.yml".to_owned(), text: text.to_owned() };
-    Plan { wanted: "ci".to_owned(), format }.shown(&source, PAPER)
+    Plan { wanted: "ci".to_owned(), format }.shown(&source(text), PAPER)
 }
 
 #[test]
