@@ -23,7 +23,7 @@ const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// It looks for Cargo.toml, package.json, pyproject.toml, go.mod and their kin, and writes what people of each language
 /// run by hand before they push.
 #[derive(Debug, Args)]
-pub struct Init {
+pub(super) struct Init {
     /// The repository.
     #[arg(default_value = ".")]
     folder: PathBuf,

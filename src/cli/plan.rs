@@ -64,7 +64,8 @@ impl Plan {
 
     /// Warnings, and the plan.
     fn shown(&self, source: &Source, paper: Paper) -> Result<(String, String), Shown> {
-        let told = |problems| source.told(problems, source::paint(io::stderr().is_terminal()));
+        let paint = if paper.colours { Paint::Colours } else { Paint::Plain };
+        let told = |problems| source.told(problems, paint);
         let mut workflow = source.parsed().map_err(|problems| Shown::Wrong(told(problems)))?;
         let warnings = std::mem::take(&mut workflow.warnings);
         let (plan, forecast) = (&workflow.plan, workflow.plan.forecast(&BTreeMap::new()));

@@ -19,7 +19,7 @@ use crate::workflow::{Library, parse_with, policy};
 ///
 /// Ends with 0 where all files can be used, 1 where one cannot, 2 where there is nothing to look at.
 #[derive(Debug, Args)]
-pub struct Validate {
+pub(super) struct Validate {
     /// Files, or folders with workflows; `-` is standard input. Without any: .workflows
     paths: Vec<PathBuf>,
     /// How it is told.

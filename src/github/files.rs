@@ -23,7 +23,7 @@ pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Entries of the directory that are read, by name; the workflow language allows fewer.
 pub const FILES_MAX: usize = 100;
 /// Where the files lie that the steps of workflows use.
-pub const LIBRARY: &str = ".workflows/lib";
+const LIBRARY: &str = ".workflows/lib";
 /// How a workflow names one of them; where none does, they are not read.
 const LIBRARY_MARK: &str = "./lib/";
 

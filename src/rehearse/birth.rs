@@ -11,7 +11,7 @@ use crate::route::{self, Definition, Definitions, Facts, Intent, OperatorFacts, 
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
 use crate::workflow::policy::Policy;
-use crate::workflow::trigger::{Filter, PullRequest, Push, Triggers};
+use crate::workflow::trigger::{Filter, Labels, PullRequest, Push, Triggers};
 
 /// When every rehearsal begins: 2026-01-01 00:00 UTC.
 pub(super) const START: Timestamp = Timestamp(1_767_225_600_000_000);
@@ -101,8 +101,9 @@ fn started(workflow: &Workflow, event: &Event, trusted: bool) -> Result<(Start, 
 fn facts(workflow: &Workflow, sha: crate::ids::CommitSha, trusted: bool) -> Facts {
     let id: WorkflowId = workflow.plan.workflow.clone();
     let no = Filter::None;
-    let pull_request = PullRequest { types: vec!["opened"], branches: no.clone(), paths: no };
-    let triggers = Triggers { pull_request: Some(pull_request), push: Some(Push::default()) };
+    let pull_request =
+        PullRequest { types: vec!["opened"], branches: no.clone(), paths: no, labels: Labels::default() };
+    let triggers = Triggers { pull_request: Some(pull_request), push: Some(Push::default()), ..Triggers::default() };
     let workflow = Workflow { triggers, drafts: true, ..workflow.clone() };
     let path = format!(".workflows/{id}.yml");
     let definition = Definition { path, blob: String::new(), workflow: Ok(workflow) };

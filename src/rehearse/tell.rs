@@ -234,7 +234,7 @@ impl Teller {
             conclusion: Some(check.status).and_then(concluded).filter(|_| is_over(state)),
             title: check.title,
             took,
-            longest: state.plan.longest(),
+            longest: longest(&state.plan),
             critical_path: state
                 .plan
                 .critical_path
@@ -348,4 +348,9 @@ fn concluded(status: Status) -> Option<Conclusion> {
 /// Whether nothing but acts of the script can still change the run.
 fn is_over(state: &RunState) -> bool {
     matches!(state.phase, RunPhase::Ended(_))
+}
+
+/// How long the critical path takes, when each of its steps takes as long as it may.
+fn longest(plan: &crate::workflow::plan::Plan) -> Duration {
+    plan.critical_path.first().and_then(|ix| plan.steps.get(*ix as usize)).map_or(Duration::ZERO, |step| step.path)
 }

@@ -152,7 +152,7 @@ impl Cron {
     /// The first local time from `from` on.
     fn first(&self, from: DateTime) -> Option<DateTime> {
         let mut date = from.date();
-        let mut earliest = (bits(from.hour().into()), bits(from.minute().into()));
+        let mut earliest = (bits(from.hour()), bits(from.minute()));
         for _ in 0..DAYS_MAX {
             if self.has_day(date) {
                 let (hour, minute) = earliest;

@@ -223,12 +223,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a used file: its inputs, its declared outputs, its steps.
-    fn file<'n>(
-        &mut self,
-        root: &'n Node,
-        defaults: &FileDefaults,
-        problems: &mut Problems,
-    ) -> Option<(Inputs, Option<&'n Node>, (Vec<Draft>, Groups))> {
+    fn file<'n>(&mut self, root: &'n Node, defaults: &FileDefaults, problems: &mut Problems) -> Option<Used<'n>> {
         let mut fields = Fields::of(root, "a file of the library", problems)?;
         let _ = fields.take("name").and_then(|node| read::name(node, "name", problems));
         let _ = fields.take("description").and_then(|node| read::text(node, "description", problems));
@@ -255,6 +250,9 @@ impl<'a> Reader<'a> {
         Some((inputs, outputs, (drafts, groups)))
     }
 }
+
+/// What a used file says: its inputs, its declared outputs, its steps.
+type Used<'n> = (Inputs, Option<&'n Node>, (Vec<Draft>, Groups));
 
 /// What a step uses, if it does.
 fn uses_of(item: &Node) -> Option<&Node> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::current_dir;
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
@@ -12,7 +13,7 @@ use super::stage::{Stage, Wanted, endpoint};
 use super::view::Verdict;
 use super::watch::{self, End};
 use crate::cli::Failure;
-use crate::cli::chosen::Chosen;
+use crate::cli::source;
 use crate::config;
 use crate::ids::{AgentName, WorkflowId};
 use crate::runner::{Driver, Place};
@@ -43,7 +44,7 @@ impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let env = config::environment();
         let commands = self.agent.iter().map(|given| command(given)).collect::<Result<BTreeMap<_, _>, _>>()?;
-        let chosen = Chosen::find(&self.file)?;
+        let chosen = source::find(&self.file, Path::new("."))?;
         let workflow = chosen.workflow()?;
         missing(&workflow, &commands, &env)?;
         let folder = current_dir().and_then(|folder| folder.canonicalize()).context("this folder")?;

@@ -11,7 +11,7 @@ use crate::workflow::defaults::Operator;
 use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::trigger::{Subject, Verdict, matches};
 use crate::workflow::uses::LIBRARY;
-use crate::workflow::{Library, Workflow, builtin, parse, parse_with};
+use crate::workflow::{Library, Workflow, builtin, parse_with};
 
 const FOLDER: &str = ".workflows";
 const CI: (&str, &str) = ("ci", include_str!("../../../.workflows-example/ci.yml"));

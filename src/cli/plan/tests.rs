@@ -3,7 +3,7 @@ use super::*;
 const PAPER: Paper = Paper { width: 80, colours: false };
 
 fn source(text: &str) -> Source {
-    Source { id: "ci".parse().unwrap(), name: "ci.yml".to_owned(), text: text.to_owned() }
+    Source { id: "ci".parse().unwrap(), name: "ci.yml".to_owned(), text: text.to_owned(), library: Default::default() }
 }
 
 fn shown(text: &str, format: Format) -> Result<(String, String), Shown> {

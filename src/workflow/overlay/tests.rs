@@ -2,6 +2,7 @@ use crate::workflow::defaults::Operator;
 use crate::workflow::plan::Plan;
 use crate::workflow::{builtin, parse};
 
+#[expect(clippy::unwrap_in_result, reason = "the names are those of the test")]
 fn parsed(text: &str) -> Result<Plan, Vec<String>> {
     let found = parse(&"mine".parse().unwrap(), text, &Operator::default());
     found.map(|workflow| workflow.plan).map_err(|problems| problems.iter().map(ToString::to_string).collect())

@@ -65,5 +65,5 @@ fn slips_are_told() {
     check("{ timezone: UTC }", &["1:1 missing-field: a schedule has no cron (write cron: \"17 3 * * 1\")"]);
     let none = "schedule says no time (write schedule: [{ cron: \"17 3 * * 1\" }] or schedule: daily around 3:00)";
     check("[]", &[&format!("1:1 missing-field: {none}")]);
-    check(&format!("[{}]", vec!["hourly"; 11].join(", ")), &["1:1 too-large: schedule has at most 10 entries"]);
+    check(&format!("[{}]", ["hourly"; 11].join(", ")), &["1:1 too-large: schedule has at most 10 entries"]);
 }
