@@ -23,7 +23,7 @@ const STDIN: &str = "-";
 ///
 /// Ends with 0 where all files can be used, 1 where one cannot, 2 where there is nothing to look at.
 #[derive(Debug, Args)]
-pub struct Validate {
+pub(super) struct Validate {
     /// Files, or folders with workflows; `-` is standard input. Without any: .workflows
     paths: Vec<PathBuf>,
     /// How it is told.

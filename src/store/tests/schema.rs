@@ -1,5 +1,7 @@
 //! Tables, statements, plans of queries, and opening.
 
+use std::time::Duration;
+
 use sqlx::{Executor as _, Row as _, SqlSafeStr as _};
 
 use super::world::{INSTALLATION, World};
