@@ -14,11 +14,11 @@ const EVENTS_MAX: usize = 20;
 /// How many of [`PULL_REQUEST_TYPES`] count without being asked for, as on Actions.
 const DEFAULT_TYPES: usize = 3;
 /// Labels of one filter.
-pub const LABELS_MAX: usize = 64;
+const LABELS_MAX: usize = 64;
 /// Commands, and phrases, of one workflow.
-pub const PHRASES_MAX: usize = 20;
+const PHRASES_MAX: usize = 20;
 /// The longest phrase and command.
-pub const PHRASE_CHARS_MAX: usize = 100;
+const PHRASE_CHARS_MAX: usize = 100;
 
 const EVENTS: [&str; 6] = ["pull_request", "push", "merge_group", "schedule", "manual", "comment"];
 /// What Actions has and how to say it here.
