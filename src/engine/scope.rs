@@ -1,4 +1,5 @@
-//! What the expressions of a step see: the facts of the run's birth, the steps, and the item or combination of an instance.
+//! What the expressions of a step see: the facts of the run's birth, the steps, and the item or the combination of an
+//! instance.
 
 use std::collections::BTreeSet;
 

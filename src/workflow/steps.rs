@@ -119,7 +119,9 @@ pub(crate) fn read(node: &Node, defaults: &FileDefaults, operator: &Operator, pr
     let mentions = work.mentions;
     let behind = rollback.and_then(|work| Some((work, format!("{key}.rollback").parse::<StepKey>().ok()?)));
     let behind = behind.map(|(mut work, key)| {
-        let name = format!("Roll back {}", step.name);
+        // It is one for all combinations, so it has none of their names.
+        let of_each = !step.matrix.is_empty() && step.name.contains("${{");
+        let name = format!("Roll back {}", if of_each { step.key.as_str() } else { &step.name });
         let mentions = std::mem::take(&mut work.mentions);
         let undo = work.step(key, Some(name));
         let needs = vec![(step.key.to_string(), place)];
