@@ -5,9 +5,11 @@
 //! *Invariant:* a subcommand is a struct of its arguments with one `run`; what it does lives elsewhere ([`crate::app`]).
 
 mod agent;
+mod chosen;
 mod dev;
 mod health;
 pub mod log;
+mod rehearse;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -35,6 +37,7 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
+    Rehearse(rehearse::Rehearse),
     Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
@@ -51,6 +54,8 @@ enum Command {
 pub enum Failure {
     /// Wrong usage or settings: exit code 2.
     Settings(Vec<Problem>),
+    /// Wrong usage that only the command itself can see: exit code 2.
+    Usage(String),
     /// It did not work, or what it looked at is wrong: exit code 1.
     Failed(anyhow::Error),
     /// What it looked at is wrong, and everything was said about it: exit code 1.
@@ -68,7 +73,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 2,
+            Self::Settings(_) | Self::Usage(_) => 2,
             Self::Failed(_) | Self::Told => 1,
         }
     }
@@ -81,6 +86,7 @@ impl Failure {
                 let one_each: Vec<String> = problems.iter().map(|problem| format!("  {problem}\n")).collect();
                 format!("error: settings\n{}`pointsman serve --help` lists all settings.\n", one_each.concat())
             }
+            Self::Usage(what) => format!("error: {what}\n"),
             Self::Failed(error) => format!("error: {}\n", causes(error)),
             Self::Told => String::new(),
         }
@@ -115,6 +121,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
+            Self::Rehearse(rehearse) => rehearse.run(),
             Self::Agent(agent) => agent.run().await,
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,

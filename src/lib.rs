@@ -18,7 +18,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | [`ids`], [`time`], [`crash`] |
-//! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`] |
+//! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`], [`rehearse`] |
 //! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`], [`metrics`] |
 //! | 3 | [`loops`] |
 //! | 4 | [`http`], [`runner`], [`playground`], [`sim`] |
@@ -50,6 +50,7 @@ pub mod time;
 pub mod command;
 pub mod engine;
 pub mod inbound;
+pub mod rehearse;
 pub mod report;
 pub mod route;
 pub mod workflow;

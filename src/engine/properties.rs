@@ -460,7 +460,7 @@ impl Dice {
             14 => AttemptResult::Fenced,
             15 => AttemptResult::Stopped,
             _ => {
-                let class = CLASSES[self.below(CLASSES.len())].1;
+                let class = CLASSES[self.below(CLASSES.len())];
                 let retry_after_ms = self.chance(20).then(|| self.next() % 60_000);
                 AttemptResult::Failed { class, message: "oh".to_owned(), retry_after_ms }
             }

@@ -24,7 +24,7 @@ pub use dirty::{Dirty, dirty};
 pub use markdown::{cut, escape, fence, plain};
 pub use reason::{Reason, reason_check};
 pub use run::{Notes, names, run_check, run_title, workflow_check};
-pub use step::{log_tail, step_check, step_check_name, step_title};
+pub use step::{cancelled, log_tail, step_check, step_check_name, step_title};
 pub use words::in_words;
 
 #[cfg(test)]

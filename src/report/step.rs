@@ -142,7 +142,9 @@ fn instances(step: StepView<'_>) -> String {
     format!("{done} of {all} done")
 }
 
-pub(super) fn cancelled(cause: CancelCause) -> &'static str {
+/// Why a step never ran, or not to its end.
+#[must_use]
+pub fn cancelled(cause: CancelCause) -> &'static str {
     match cause {
         CancelCause::Run => "Cancelled with its run",
         CancelCause::NeedFailed { .. } => "Never ran: a step that it needs failed",

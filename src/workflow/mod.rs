@@ -22,7 +22,7 @@ pub mod policy;
 pub mod problem;
 pub mod read;
 pub mod steps;
-mod suggest;
+pub(crate) mod suggest;
 pub mod trigger;
 pub(crate) mod units;
 pub mod work;
