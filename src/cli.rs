@@ -7,6 +7,7 @@
 mod agent;
 mod chosen;
 mod dev;
+mod explain;
 mod health;
 pub mod log;
 mod rehearse;
@@ -37,6 +38,7 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
+    Explain(explain::Explain),
     Rehearse(rehearse::Rehearse),
     Agent(agent::Agent),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
@@ -121,6 +123,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
+            Self::Explain(explain) => explain.run(),
             Self::Rehearse(rehearse) => rehearse.run(),
             Self::Agent(agent) => agent.run().await,
             Self::Migrate(args) => migrate(&args).await,

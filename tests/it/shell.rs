@@ -1,4 +1,4 @@
-//! Commands that only look and tell: `pointsman rehearse`, the binary itself.
+//! Commands that only look and tell: `pointsman rehearse` and `pointsman explain`, the binary itself.
 
 use std::fs;
 use std::io::Write as _;
@@ -67,6 +67,43 @@ fn what_cannot_be_rehearsed_says_why() {
     ];
     for (args, expected, part) in cases {
         let (code, told, wrong) = pointsman(folder.path(), args, "");
+        assert_eq!((code, told.as_str()), (Some(expected), ""), "{args:?}: {wrong}");
+        assert!(wrong.contains(part), "{args:?}: {part:?} is missing in {wrong}");
+    }
+}
+
+const PUSH: &str = r#"{
+    "ref": "refs/heads/main",
+    "before": "1111111111111111111111111111111111111111", "after": "2222222222222222222222222222222222222222",
+    "repository": { "id": 1, "full_name": "octo/hello", "private": false, "pushed_at": 1767225600 }
+}"#;
+
+#[test]
+fn a_payload_is_explained() {
+    let folder = repository();
+    let (code, told, wrong) =
+        pointsman(folder.path(), &["explain", "--event", "-", "--changed-files", "paths.txt"], PUSH);
+    assert_eq!((code, wrong.as_str()), (Some(0), ""), "{told}");
+    assert!(told.starts_with("push: refs/heads/main of octo/hello is at 2222222 now\n\nci  ✔ runs"), "{told}");
+    let json = ["explain", ".workflows/ci.yml", "--event", "-", "--format", "json"];
+    let (_, told, _) = pointsman(folder.path(), &json, PUSH);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["workflows"][0]["workflow"], &told["workflows"][0]["runs"]), (&"ci".into(), &"yes".into()));
+}
+
+#[test]
+fn what_cannot_be_explained_says_why() {
+    let folder = repository();
+    let cases: [(&[&str], &str, i32, &str); 6] = [
+        (&["explain", "--event", "-"], "{}", 2, "give one of pull_request, push, issue_comment"),
+        (&["explain", "--event", "-"], "no", 1, "the payload is no JSON"),
+        (&["explain", "--event", "-", "--event-name", "pull"], PUSH, 2, "did you mean push? Something depends on"),
+        (&["explain", "--event", "-", "--event-name", "pull_request"], PUSH, 1, "does not fit the event pull_request"),
+        (&["explain", "nowhere", "--event", "-"], PUSH, 1, "nowhere: there is no such file or folder"),
+        (&["explain", "--event", "nowhere.json"], "", 1, "--event nowhere.json"),
+    ];
+    for (args, input, expected, part) in cases {
+        let (code, told, wrong) = pointsman(folder.path(), args, input);
         assert_eq!((code, told.as_str()), (Some(expected), ""), "{args:?}: {wrong}");
         assert!(wrong.contains(part), "{args:?}: {part:?} is missing in {wrong}");
     }
