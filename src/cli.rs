@@ -38,6 +38,7 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
+    Run(dev::Run),
     Explain(explain::Explain),
     Rehearse(rehearse::Rehearse),
     Agent(agent::Agent),
@@ -123,6 +124,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
+            Self::Run(run) => run.run().await,
             Self::Explain(explain) => explain.run(),
             Self::Rehearse(rehearse) => rehearse.run(),
             Self::Agent(agent) => agent.run().await,
