@@ -6,11 +6,15 @@
 
 mod agent;
 mod dev;
+mod explain;
 mod health;
 mod init;
 pub mod log;
+mod plan;
+mod rehearse;
 mod schema;
 mod serve;
+mod source;
 mod validate;
 
 use std::io::{self, Write as _};
@@ -38,9 +42,13 @@ enum Command {
     /// Serve: take GitHub's webhooks, drive runs, show checks.
     Serve(SettingsArgs),
     Dev(Dev),
-    Agent(agent::Agent),
     Init(init::Init),
     Validate(validate::Validate),
+    Plan(plan::Plan),
+    Explain(explain::Explain),
+    Rehearse(rehearse::Rehearse),
+    Run(dev::Run),
+    Agent(agent::Agent),
     Schema(schema::Schema),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
@@ -124,9 +132,13 @@ impl Command {
         match self {
             Self::Serve(args) => serve(&args).await,
             Self::Dev(dev) => dev.run().await,
+            Self::Run(run) => run.run().await,
+            Self::Explain(explain) => explain.run(),
+            Self::Rehearse(rehearse) => rehearse.run(),
             Self::Agent(agent) => agent.run().await,
             Self::Init(init) => init.run(),
             Self::Validate(validate) => validate.run(),
+            Self::Plan(plan) => plan.run(),
             Self::Schema(schema) => schema.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,

@@ -18,7 +18,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | [`ids`], [`time`], [`crash`] |
-//! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`] |
+//! | 1, pure | [`inbound`], [`workflow`], [`command`], [`engine`], [`report`], [`route`], [`explain`], [`rehearse`] |
 //! | 2, all I/O | [`store`], [`github`], [`agents`], [`wake`], [`metrics`] |
 //! | 3 | [`loops`] |
 //! | 4 | [`http`], [`runner`], [`playground`], [`sim`] |
@@ -49,7 +49,9 @@ pub mod time;
 
 pub mod command;
 pub mod engine;
+pub mod explain;
 pub mod inbound;
+pub mod rehearse;
 pub mod report;
 pub mod route;
 pub mod workflow;

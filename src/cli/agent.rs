@@ -12,13 +12,14 @@ use super::Failure;
 use super::log;
 use crate::app;
 use crate::config::{self, Format, Logging};
-use crate::runner::{self, Driver, Options, Sandbox};
+use crate::runner::{self, Driver, Options, Place, Sandbox};
 use crate::time::Clock;
 
 /// Run an agent: serve A2A and do the steps that a Pointsman server hands to it, each in a fresh checkout.
 #[derive(Debug, Args)]
 pub(super) struct Agent {
-    /// What does the work: `exec` runs the `run:` commands of workflows.
+    /// What does the work: `exec` runs the `run:` commands of workflows; `exec:COMMAND` runs this command for steps
+    /// without one, and tells it by the file POINTSMAN_REQUEST what to do.
     #[arg(long, default_value = "exec")]
     driver: Driver,
     /// Where to listen. Outside of this machine a bearer token is needed.
@@ -50,6 +51,7 @@ impl Agent {
             driver: self.driver,
             bearer: bearer.map(|token| SecretString::from(token.trim().to_owned())),
             workdir: self.workdir,
+            place: Place::Fresh,
             sandbox: self.sandbox,
             max_concurrent: self.max_concurrent,
             name: self.name,

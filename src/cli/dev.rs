@@ -3,6 +3,7 @@
 //!
 //! *Invariant:* nothing leaves this machine, and nothing is left on it.
 
+mod run;
 mod scene;
 mod screen;
 mod stage;
@@ -19,6 +20,9 @@ use clap::Args;
 
 use super::Failure;
 use crate::config::{self, Problem};
+use crate::runner::Place;
+
+pub(super) use run::Run;
 
 use scene::Wish;
 use stage::{Stage, Wanted};
@@ -70,8 +74,15 @@ impl Dev {
                 remedy: "unset it, or start pointsman serve".to_owned(),
             }]));
         }
-        let wish = Wish { repo: self.repo, workflow: self.workflow, broken: self.broken };
-        let wanted = Wanted { wish: &wish, keep: self.keep.as_deref(), port: self.port, env: given(&self.env, &env) };
+        let wish = Wish { repo: self.repo, workflow: self.workflow, broken: self.broken, here: None };
+        let wanted = Wanted {
+            wish: &wish,
+            keep: self.keep.as_deref(),
+            port: self.port,
+            env: given(&self.env, &env),
+            place: Place::Fresh,
+            commands: &BTreeMap::new(),
+        };
         let mut stage = Stage::start(wanted, &env).await?;
         let end = watch::watch(&mut stage, self.once, &env).await;
         let kept = stage.stop().await;

@@ -1,29 +1,25 @@
 //! `pointsman validate`: what is wrong with the workflows of a working tree, before anybody pushes them.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use crate::config;
-use crate::report::problems::{Looked, Paint, as_annotations, as_json, counts, human, sarif};
+use super::source::{self, FOLDER, STDIN};
+use crate::report::problems::{Looked, as_annotations, as_json, counts, human, sarif};
 use crate::workflow::defaults::Operator;
-use crate::workflow::file::FILE_BYTES_MAX;
-use crate::workflow::parse::{FILES_MAX, FileKind, kind_of};
+use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::problem::{Code, Problem};
-use crate::workflow::{parse, policy};
-
-const FOLDER: &str = ".workflows";
-const STDIN: &str = "-";
+use crate::workflow::{Library, parse_with, policy};
 
 /// Check workflow files, and say everything that is wrong with them at once.
 ///
 /// Ends with 0 where all files can be used, 1 where one cannot, 2 where there is nothing to look at.
 #[derive(Debug, Args)]
-pub struct Validate {
+pub(super) struct Validate {
     /// Files, or folders with workflows; `-` is standard input. Without any: .workflows
     paths: Vec<PathBuf>,
     /// How it is told.
@@ -56,11 +52,7 @@ impl Validate {
             return Ok(writeln!(out, "{code}\n\n{}", code.page())?);
         }
         let files = look(&self.paths)?;
-        let paint = if out.is_terminal() && config::environment().get("NO_COLOR").is_none_or(String::is_empty) {
-            Paint::Colours
-        } else {
-            Paint::Plain
-        };
+        let paint = source::paint(out.is_terminal());
         let told = match self.format {
             Format::Human => human(&files, paint),
             Format::Json => as_json(&files),
@@ -95,13 +87,20 @@ fn look(paths: &[PathBuf]) -> Result<Vec<Looked>, Failure> {
     }
     let mut files = Vec::new();
     for path in paths {
-        if path.as_os_str() == STDIN {
-            files.push(looked(path, read(io::stdin().lock())?));
+        if path.as_os_str() == STDIN.0 {
+            let text = source::text(io::stdin().lock(), "standard input")?;
+            files.extend(looked(
+                Path::new(&format!("{}.yml", STDIN.1)),
+                &text,
+                &source::library(&Path::new(FOLDER).join("lib"))?,
+            ));
         } else if path.is_dir() {
             files.extend(folder(path)?);
+        } else if path.is_file() {
+            let beside = path.parent().unwrap_or(Path::new("")).join("lib");
+            files.extend(looked(path, &source::read(path)?, &source::library(&beside)?));
         } else {
-            let file = fs::File::open(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-            files.push(looked(path, read(file).with_context(|| format!("cannot read {}", path.display()))?));
+            return Err(Failure::Usage(format!("there is no file {}", path.display())));
         }
     }
     Ok(files)
@@ -110,53 +109,47 @@ fn look(paths: &[PathBuf]) -> Result<Vec<Looked>, Failure> {
 /// The files of a folder that count as workflows in a repository, by name.
 fn folder(path: &Path) -> Result<Vec<Looked>, Failure> {
     let entries = fs::read_dir(path).with_context(|| format!("cannot look into {}", path.display()))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    paths.sort();
     // Actions takes these, so people write them; here they would be passed over in silence.
-    if let Some(long) = paths.iter().find(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
+    let mut names = entries.flatten().map(|entry| entry.path());
+    if let Some(long) = names.find(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
         let words = format!("{} would not be read: files of workflows end in .yml; rename it", long.display());
         return Err(Failure::Usage(words));
     }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yml"));
+    let paths = source::ymls(path)?;
     if paths.is_empty() {
         let words = format!("{} holds no .yml files; `pointsman init` writes a first workflow", path.display());
         return Err(Failure::Usage(words));
     }
-    if paths.len() > FILES_MAX {
-        let words = format!("{} holds {} files; a repository has at most {FILES_MAX}", path.display(), paths.len());
-        return Err(Failure::Usage(words));
+    let library = source::library(&path.join("lib"))?;
+    let mut files: Vec<Looked> = Vec::new();
+    for path in &paths {
+        for file in looked(path, &source::read(path)?, &library) {
+            // What several workflows use is wrong once.
+            match files.iter_mut().find(|known| known.path == file.path) {
+                Some(known) => {
+                    let fresh = file.problems.into_iter().filter(|problem| !known.problems.contains(problem));
+                    let fresh: Vec<Problem> = fresh.collect();
+                    known.problems.extend(fresh);
+                }
+                None => files.push(file),
+            }
+        }
     }
-    let all = paths.iter().map(|path| {
-        let file = fs::File::open(path).and_then(read).with_context(|| format!("cannot read {}", path.display()));
-        file.map(|text| looked(path, text))
-    });
-    Ok(all.collect::<Result<_, _>>()?)
-}
-
-/// One byte more than a file may have, so that a larger one is refused by the same words as on GitHub.
-fn read(from: impl io::Read) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    from.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn looked(path: &Path, text: String) -> Looked {
-    let problems = problems(path, &text);
-    Looked { path: path.display().to_string(), text, problems }
+    Ok(files)
 }
 
 /// By the file's name, wherever it lies: what is tried out need not be in the folder yet.
-fn problems(path: &Path, text: &str) -> Vec<Problem> {
+fn looked(path: &Path, text: &str, library: &Library) -> Vec<Looked> {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let name = if name == STDIN { "stdin.yml".to_owned() } else { name };
-    match kind_of(&format!("{FOLDER}/{name}")) {
+    let problems = match kind_of(&format!("{FOLDER}/{name}")) {
         FileKind::Policy => policy::parse(text).err().unwrap_or_default(),
-        FileKind::Workflow(id) => match parse(&id, text, &Operator::default()) {
+        FileKind::Workflow(id) => match parse_with(&id, text, &Operator::default(), library) {
             Ok(workflow) => workflow.warnings,
             Err(problems) => problems,
         },
         FileKind::Other => vec![Problem::of_name(&name)],
-    }
+    };
+    source::looked((&path.display().to_string(), text), problems, library)
 }
 
 #[cfg(test)]

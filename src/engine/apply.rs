@@ -189,7 +189,7 @@ impl<'a> Draft<'a> {
     fn created(&mut self, birth: &super::state::Birth) -> Result<(), Rejected> {
         self.change(Change::Born(Box::new(birth.clone())));
         let steps = StepIx::try_from(self.state.steps.len()).unwrap_or(StepIx::MAX);
-        self.unsettled.extend((0..steps).rev().filter(|&ix| self.state.index.open_needs[ix as usize] == 0));
+        self.unsettled.extend((0..steps).rev().filter(|&ix| self.state.is_joined(ix)));
         Ok(())
     }
 
@@ -293,6 +293,9 @@ impl<'a> Draft<'a> {
             return self.cancel_all(CancelCause::FailFast, RunOutcome::Failure);
         }
         if let Some(parent) = parent {
+            if failed && planned.fail_fast {
+                self.cancel_instances(parent);
+            }
             if !self.state.index.open_instances.contains_key(&parent)
                 && self.state.steps[parent as usize].phase == StepPhase::Running
             {
@@ -301,7 +304,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let planned = &self.state.plan.steps[ix as usize];
-        let ready = |dependant: &&StepIx| self.state.index.open_needs[**dependant as usize] == 0;
+        let ready = |dependant: &&StepIx| self.state.is_joined(**dependant);
         self.unsettled.extend(planned.dependants.iter().rev().filter(ready));
     }
 

@@ -140,6 +140,19 @@ impl Draft<'_> {
 
     /// An attempt ended by itself.
     fn finished(&mut self, ix: StepIx, result: &AttemptResult, cost_micros: u64) {
+        let unfit = match result {
+            AttemptResult::Done { verdict: Verdict::Success | Verdict::Neutral, outputs, .. } => {
+                self.state.plan_of(&self.state.steps[ix as usize]).unfit(outputs.as_deref())
+            }
+            AttemptResult::Done { verdict: Verdict::Failure, .. }
+            | AttemptResult::Failed { .. }
+            | AttemptResult::Declined { .. }
+            | AttemptResult::Fenced
+            | AttemptResult::Stopped => None,
+        };
+        if let Some(why) = unfit {
+            return self.fail_attempt(ix, &Failed::new(FaultClass::BadOutput, &why), cost_micros);
+        }
         let failed = match result {
             AttemptResult::Done { verdict: Verdict::Success, outputs, .. } => {
                 return self.succeed(ix, StepOutcome::Success, outputs.as_deref(), cost_micros);
@@ -189,7 +202,7 @@ impl Draft<'_> {
         }
     }
 
-    fn close(&mut self, ix: StepIx, outcome: StepOutcome, cost_micros: u64) {
+    pub(super) fn close(&mut self, ix: StepIx, outcome: StepOutcome, cost_micros: u64) {
         let step = &self.state.steps[ix as usize];
         let (fault, tries) = (step.fault.clone(), step.tries);
         self.change(Change::AttemptClosed { step: ix, cost_micros, fault, tries });
@@ -306,6 +319,27 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Cancels the instances of a fan-out that have not ended: one of them failed, and the step says `fail_fast`.
+    pub(super) fn cancel_instances(&mut self, parent: StepIx) {
+        const CAUSE: CancelCause = CancelCause::FailFast;
+        for ix in self.state.index.instances.get(&parent).cloned().unwrap_or_default() {
+            let number = self.state.steps[ix as usize].attempts;
+            match self.state.steps[ix as usize].phase {
+                StepPhase::Waiting(_) | StepPhase::BackOff => self.end_step(ix, StepOutcome::Cancelled(CAUSE)),
+                StepPhase::Queued => {
+                    self.effects.push(Effect::Forget { step: ix, number });
+                    self.close(ix, StepOutcome::Cancelled(CAUSE), 0);
+                }
+                StepPhase::Running | StepPhase::AwaitingInput => self.stop_attempt(ix, StopCause::Cancelled(CAUSE)),
+                // It is being told to stop already; what follows is that it is cancelled, and not tried again.
+                StepPhase::Stopping(StopCause::TimedOut | StopCause::Stalled) => {
+                    self.set_step(ix, StepPhase::Stopping(StopCause::Cancelled(CAUSE)));
+                }
+                StepPhase::Stopping(StopCause::Cancelled(_) | StopCause::Skipped) | StepPhase::Ended(_) => {}
+            }
+        }
     }
 
     pub(super) fn refused(&mut self, key: &StepKey) -> Result<(), Rejected> {

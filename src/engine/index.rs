@@ -149,7 +149,7 @@ impl Index {
             self.contribute_live(planned, ix, step, add);
         }
         // A fan-out works by its instances: it is none of those that use its environment, and is not counted twice.
-        let fan_out = planned.for_each.is_some() && step.parent.is_none();
+        let fan_out = planned.fan_out().is_some() && step.parent.is_none();
         if let (Some(environment), false) = (&planned.environment, fan_out && step.phase == StepPhase::Running) {
             self.contribute_environment(environment, ix, step, add);
         }

@@ -175,6 +175,20 @@ impl Oracle {
         let failed = matches!(outcome, StepOutcome::Failure | StepOutcome::TimedOut);
         if failed && self.open() && self.step_of(ix).critical && self.plan.parallel == OnFailure::FailFast {
             self.stop_all(CancelCause::FailFast, RunOutcome::Failure);
+        } else if let Some(parent) = self.steps[ix].parent
+            && failed
+            && self.step_of(ix).fail_fast
+        {
+            let cancelled = CancelCause::FailFast;
+            for sister in self.instances(parent).collect::<Vec<_>>() {
+                match self.steps[sister].at {
+                    At::Done(_) | At::Stopping(StopCause::Cancelled(_) | StopCause::Skipped) => {}
+                    At::Running(_) | At::Asking | At::Stopping(_) => {
+                        self.steps[sister].at = At::Stopping(StopCause::Cancelled(cancelled));
+                    }
+                    _ => self.steps[sister].at = At::Done(StepOutcome::Cancelled(cancelled)),
+                }
+            }
         }
     }
 

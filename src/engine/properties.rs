@@ -17,7 +17,7 @@ use super::state::{GateKind, HoldKind, OperatorLimits, RunOutcome, RunPhase, Sea
 use super::step::{StepIx, StepPhase, WaitFor};
 use super::{Change, Transition, next_timer};
 use crate::workflow::expr::Expr;
-use crate::workflow::plan::{Approval, OnFailure, Plan, Strategy};
+use crate::workflow::plan::{Approval, Combination, Join, OnFailure, Plan, Strategy};
 
 const SEEDS: u64 = 2_000;
 const EVENTS: usize = 300;
@@ -196,7 +196,8 @@ impl Run {
                     self.rows.insert((*step, *number));
                     let needs = &state.plan_of(&state.steps[ix]).needs;
                     let ended = |need: &u32| state.steps[*need as usize].outcome().is_some();
-                    assert!(needs.iter().all(ended), "{} started before its needs", state.steps[ix].key);
+                    let one = state.plan_of(&state.steps[ix]).join == Join::Any && needs.iter().any(ended);
+                    assert!(one || needs.iter().all(ended), "{} started before its needs", state.steps[ix].key);
                 }
                 Effect::Forget { step, number } => {
                     assert!(self.rows.remove(&(*step, *number)), "forgotten twice, or never dispatched");
@@ -368,6 +369,7 @@ fn plan(dice: &mut Dice) -> Plan {
         let mut new = step(&format!("s{ix}"));
         let before = 0..ix as u32;
         new.needs = before.filter(|_| dice.chance(30)).collect();
+        new.join = if dice.chance(20) { Join::Any } else { Join::All };
         new.timeout = Duration::from_secs(10 + dice.next() % 3 * 20);
         new.queue_timeout = dice.chance(30).then_some(Duration::from_secs(20));
         new.agent = ["shell", "goose"][dice.below(2)].parse().unwrap();
@@ -396,6 +398,16 @@ fn plan(dice: &mut Dice) -> Plan {
                 _ => "fromJSON('[1,2]')".to_owned(),
             };
             new.for_each = Some(Expr::parse(&list).unwrap());
+            if dice.chance(25) {
+                new.condition = Some(Expr::parse("item == 1").unwrap());
+            }
+            if dice.chance(25) {
+                let one =
+                    |os: &str| Combination { title: os.to_owned(), values: [("os".to_owned(), os.into())].into() };
+                (new.for_each, new.condition) = (None, None);
+                new.matrix = ["a", "b"].map(one).into();
+            }
+            new.fail_fast = dice.chance(40);
             new.max_parallel = dice.chance(40).then(|| 1 + dice.below(2) as u32);
         }
         plan.steps.push(new);
@@ -460,7 +472,7 @@ impl Dice {
             14 => AttemptResult::Fenced,
             15 => AttemptResult::Stopped,
             _ => {
-                let class = CLASSES[self.below(CLASSES.len())].1;
+                let class = CLASSES[self.below(CLASSES.len())];
                 let retry_after_ms = self.chance(20).then(|| self.next() % 60_000);
                 AttemptResult::Failed { class, message: "oh".to_owned(), retry_after_ms }
             }

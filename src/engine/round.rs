@@ -43,8 +43,10 @@ impl Draft<'_> {
             self.change(Change::Clock(RunClock { origin: self.at, stopped_since, stopped_micros: 0 }));
             self.change(Change::Run(RunPhase::Asking));
         }
-        let settled = |ix: &StepIx| self.state.index.open_needs[*ix as usize] == 0;
-        self.unsettled.extend(steps.into_iter().rev().filter(settled));
+        let plan_steps = plan_steps(self.state);
+        let settled: Vec<StepIx> =
+            steps.into_iter().rev().filter(|&ix| ix < plan_steps && self.state.is_joined(ix)).collect();
+        self.unsettled.extend(settled);
         Ok(())
     }
 

@@ -1,17 +1,17 @@
 //! Which steps start now: those whose needs are satisfied, whose gates grant, whose exclusion group is free and which
 //! the run has room for; by critical path, then priority, then declaration.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::apply::{Draft, Rejected};
 use super::change::Change;
 use super::effect::{Effect, Notice};
 use super::scope::StepScope;
-use super::state::RunPhase;
+use super::state::{RunPhase, RunState};
 use super::step::{CancelCause, Due, Fault, FaultClass, StepIx, StepOutcome, StepPhase, StepState, WaitFor};
 use crate::ids::{Login, StepKey};
 use crate::workflow::expr::Status;
-use crate::workflow::plan::{self, OnFailure, Resources};
+use crate::workflow::plan::{self, FanOut, Join, OnFailure, Resources};
 
 /// How many steps that must wait longer are looked at, at most, before those behind them; it bounds the cost of an
 /// event. Those behind get their turn when one of these has started.
@@ -28,7 +28,7 @@ enum Turn {
 }
 
 impl Draft<'_> {
-    /// Decides what becomes of a step whose needs have all ended.
+    /// Decides what becomes of a step whose needs have all ended, or that one of them is enough for.
     pub(super) fn needs_ended(&mut self, ix: StepIx) {
         let step = &self.state.steps[ix as usize];
         if step.phase != StepPhase::Waiting(WaitFor::Needs) {
@@ -43,9 +43,8 @@ impl Draft<'_> {
         if status != Status::Success && !tolerant {
             return self.end_step(ix, StepOutcome::Cancelled(cause));
         }
-        let says = planned
-            .condition
-            .as_ref()
+        let asked_once = planned.condition.as_ref().filter(|_| planned.condition_of_instances().is_none());
+        let says = asked_once
             .map(|condition| condition.truthy(&StepScope::new(self.state, ix, status, condition.steps_named())));
         match says {
             None | Some(Ok(true)) => self.ask_for_approval(ix),
@@ -56,6 +55,9 @@ impl Draft<'_> {
 
     /// How the needs of a step ended, and how it is cancelled if that is not well enough.
     fn needs_of(&self, planned: &plan::Step) -> (Status, CancelCause) {
+        if planned.join == Join::Any && self.state.one_succeeded(planned) {
+            return (Status::Success, CancelCause::NeedCancelled);
+        }
         let mut failed = None;
         let mut cancelled = false;
         for &need in &planned.needs {
@@ -127,21 +129,29 @@ impl Draft<'_> {
     /// Nothing but its turn stands before this step any more.
     fn ready(&mut self, ix: StepIx) {
         let step = &self.state.steps[ix as usize];
-        match &self.state.plan_of(step).for_each {
-            Some(list) if step.parent.is_none() => {
-                let list = list.eval(&StepScope::new(self.state, ix, Status::Success, list.steps_named()));
-                self.fan_out(ix, list);
+        match self.state.plan_of(step).fan_out() {
+            Some(of) if step.parent.is_none() => {
+                let (list, what) = match of {
+                    FanOut::Each(list) => {
+                        let scope = StepScope::new(self.state, ix, Status::Success, list.steps_named());
+                        (list.eval(&scope), "`for_each`")
+                    }
+                    FanOut::Matrix(combinations) => {
+                        (Ok(combinations.iter().map(|one| json!(one.values)).collect()), "`matrix`")
+                    }
+                };
+                self.fan_out(ix, list, what);
             }
             Some(_) | None => self.set_step(ix, StepPhase::Waiting(WaitFor::Turn)),
         }
     }
 
-    fn fan_out(&mut self, ix: StepIx, list: Result<Value, crate::workflow::expr::Error>) {
+    fn fan_out(&mut self, ix: StepIx, list: Result<Value, crate::workflow::expr::Error>, what: &str) {
         let max = self.state.birth.as_ref().map(|birth| birth.limits).unwrap_or_default().fan_out_max as usize;
         match list {
             Ok(Value::Array(items)) if items.is_empty() => self.end_step(ix, StepOutcome::Success),
             Ok(Value::Array(items)) if items.len() > max => {
-                self.fail_step(ix, fault(format!("`for_each` gives {} items; at most {max} may be", items.len())));
+                self.fail_step(ix, fault(format!("{what} gives {} items; at most {max} may be", items.len())));
             }
             Ok(Value::Array(items)) if !self.has_key_for(ix, items.len()) => {
                 self.fail_step(ix, fault("the step's id is too long to number its instances".to_owned()));
@@ -149,9 +159,28 @@ impl Draft<'_> {
             Ok(Value::Array(items)) => {
                 let items = items.iter().map(Value::to_string).collect();
                 self.change(Change::FannedOut { step: ix, items });
+                self.ask_instances(ix);
             }
-            Ok(_) => self.fail_step(ix, fault("`for_each` gives no list".to_owned())),
-            Err(error) => self.fail_step(ix, fault(format!("`for_each`: {error}"))),
+            Ok(_) => self.fail_step(ix, fault(format!("{what} gives no list"))),
+            Err(error) => self.fail_step(ix, fault(format!("{what}: {error}"))),
+        }
+    }
+
+    /// Skips the new instances of which an `if:` that looks at their items says no.
+    fn ask_instances(&mut self, parent: StepIx) {
+        let planned = &self.state.plan.steps[self.state.steps[parent as usize].plan as usize];
+        let Some(condition) = planned.condition_of_instances().cloned() else { return };
+        let (status, _) = self.needs_of(planned);
+        for ix in self.state.index.instances.get(&parent).cloned().unwrap_or_default() {
+            // One that failed here may have cancelled those behind it.
+            if self.state.steps[ix as usize].phase != StepPhase::Waiting(WaitFor::Turn) {
+                continue;
+            }
+            match condition.truthy(&StepScope::new(self.state, ix, status, condition.steps_named())) {
+                Ok(true) => {}
+                Ok(false) => self.end_step(ix, StepOutcome::SkippedByIf),
+                Err(error) => self.fail_step(ix, fault(format!("`if`: {error}"))),
+            }
         }
     }
 
@@ -231,6 +260,22 @@ impl Draft<'_> {
             self.change(Change::AttemptStarted { step: ix, due: self.attempt_due(ix) });
         }
         self.effects.push(Effect::Dispatch { step: ix, number, agent, started });
+    }
+}
+
+impl RunState {
+    /// Whether what a step of the plan waits for has come, so that [`Draft::needs_ended`] has something to decide.
+    pub(super) fn is_joined(&self, ix: StepIx) -> bool {
+        let planned = &self.plan.steps[ix as usize];
+        self.index.open_needs[ix as usize] == 0 || planned.join == Join::Any && self.one_succeeded(planned)
+    }
+
+    fn one_succeeded(&self, planned: &plan::Step) -> bool {
+        let good = |need: &u32| {
+            let outcome = self.steps[*need as usize].outcome();
+            matches!(outcome, Some(StepOutcome::Success | StepOutcome::Neutral))
+        };
+        planned.needs.iter().any(good)
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the expressions of a step see: the facts of the run's birth, the steps, and the item of an instance.
+//! What the expressions of a step see: the facts of the run's birth, the steps, and the item or the combination of an
+//! instance.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,7 @@ impl Scope for StepScope<'_> {
             "steps" => Some(self.steps()),
             "workflow" => Some(Value::from(self.state.plan.workflow.as_str())),
             "run" => Some(Value::from(self.state.id.to_string())),
-            "item" => {
+            "item" | "matrix" => {
                 let item = self.state.steps.get(self.step as usize)?.item.as_ref()?;
                 serde_json::from_str(item).ok()
             }

@@ -12,27 +12,28 @@ use std::fmt::{Debug, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Again, AttemptResult, Event, Verdict};
+use super::event::{Again, AttemptResult, Event};
 use super::state::{Birth, Definition, GateKey, GateKind, Hold, HoldKind, OperatorLimits, RunData, RunState, Trigger};
 use super::step::{FaultClass, StepIx};
 use super::{Change, Ctx, Rejected, Timer, Transition, apply, next_timer};
 use crate::ids::{AgentName, InstallationId, RepoId, RunId, StepKey};
+use crate::rehearse::{Answer, Deed};
 use crate::time::Timestamp;
 use crate::workflow::plan::Plan;
 
-/// The names of the classes of faults.
-pub(super) const CLASSES: [(&str, FaultClass); 11] = [
-    ("transient", FaultClass::Transient),
-    ("overloaded", FaultClass::Overloaded),
-    ("rate_limit", FaultClass::RateLimit),
-    ("timeout", FaultClass::Timeout),
-    ("crash", FaultClass::Crash),
-    ("bad_output", FaultClass::BadOutput),
-    ("auth", FaultClass::Auth),
-    ("config", FaultClass::Config),
-    ("policy", FaultClass::Policy),
-    ("validation", FaultClass::Validation),
-    ("budget", FaultClass::Budget),
+/// The classes of faults that an agent may name.
+pub(super) const CLASSES: [FaultClass; 11] = [
+    FaultClass::Transient,
+    FaultClass::Overloaded,
+    FaultClass::RateLimit,
+    FaultClass::Timeout,
+    FaultClass::Crash,
+    FaultClass::BadOutput,
+    FaultClass::Auth,
+    FaultClass::Config,
+    FaultClass::Policy,
+    FaultClass::Validation,
+    FaultClass::Budget,
 ];
 
 /// One run, its journal, and a clock that tests move.
@@ -265,33 +266,28 @@ fn hold_kind(word: &str) -> HoldKind {
     }
 }
 
-/// `build: ok`, `build.a1: rate_limit 30s cost 5`
+/// `build: ok`, `build.a1: rate limit retry after 30s cost $0.05`: the words of a rehearsal's script, but what they say
+/// happens now.
 fn attempt_event(world: &World, who: &str, what: &str) -> Event {
     let numbered = who.rsplit_once(".a").and_then(|(key, number)| Some((key, number.parse::<u32>().ok()?)));
     let step: StepKey = numbered.map_or(who, |(key, _)| key).parse().unwrap();
     let number = numbered.map_or_else(|| world.number(&step), |(_, number)| number);
-    let (what, cost) = what.split_once(" cost ").unwrap_or((what, "0"));
-    let (word, rest) = what.split_once(' ').unwrap_or((what, ""));
-    let done = |verdict| {
-        let outputs = (!rest.is_empty()).then(|| rest.to_owned());
-        AttemptResult::Done { verdict, outputs, message: None }
-    };
-    let result = match word {
+    let (result, cost_micros) = match what {
         "start" => return Event::AttemptStarted { step, number },
         "stall" => return Event::Stalled { step, number },
         "ask" => return Event::InputAsked { step, number },
-        "ok" => done(Verdict::Success),
-        "neutral" => done(Verdict::Neutral),
-        "fail" => done(Verdict::Failure),
-        "declined" => AttemptResult::Declined { message: "too much to do".to_owned() },
-        "fenced" => AttemptResult::Fenced,
-        "stopped" => AttemptResult::Stopped,
-        class => {
-            let (_, class) = CLASSES.into_iter().find(|(name, _)| *name == class).expect("a class of faults");
-            let wait = (!rest.is_empty()).then(|| plan::duration(rest));
-            let retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap());
-            AttemptResult::Failed { class, message: "oh".to_owned(), retry_after_ms }
+        "fenced" => (AttemptResult::Fenced, 0),
+        "stopped" => (AttemptResult::Stopped, 0),
+        words => {
+            let mut answer = Answer::read(words).unwrap_or_else(|wrong| panic!("{words:?}: {wrong}"));
+            if answer.deed == Deed::TimeOut {
+                answer.deed = Deed::Fault(FaultClass::Timeout);
+            }
+            if let Deed::Fault(_) = answer.deed {
+                answer.message.get_or_insert_with(|| "oh".to_owned());
+            }
+            (answer.result().expect("an answer that ends the attempt"), answer.cost_micros)
         }
     };
-    Event::AttemptEnded { step, number, result, cost_micros: cost.parse().unwrap() }
+    Event::AttemptEnded { step, number, result, cost_micros }
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::index::Counts;
 use super::state::{Hold, HoldKind, RunPhase, RunState};
 use super::step::{StepIx, StepPhase, StepState, WaitFor};
@@ -130,6 +132,21 @@ impl<'a> StepView<'a> {
         step.live_agent().unwrap_or_else(|| super::schedule::agent_of(self.plan(), step))
     }
 
+    /// What tells an instance from its sisters, for people: `ubuntu, 18`, or its item.
+    #[must_use]
+    pub fn label(&self) -> Option<String> {
+        let step = self.step();
+        step.parent?;
+        let matrix = &self.plan().matrix;
+        if matrix.is_empty() {
+            return step.item.as_deref().and_then(label_of);
+        }
+        // Each round makes all combinations in their order, and numbers go on where the last round ended.
+        let (_, number) = step.key.as_str().strip_suffix(']')?.rsplit_once('[')?;
+        let number: usize = number.parse().ok()?;
+        matrix.get(number % matrix.len()).map(|combination| combination.title.clone())
+    }
+
     /// Its instances of this round.
     pub fn instances(&self) -> impl Iterator<Item = StepView<'a>> + use<'a> {
         let (state, at) = (self.state, self.at);
@@ -169,4 +186,22 @@ impl<'a> StepView<'a> {
         }
         Some(HeldBackBy::Resources)
     }
+}
+
+/// The longest label that comes from an item.
+const LABEL_CHARS_MAX: usize = 60;
+
+/// An item in a few words: itself, or what names it.
+fn label_of(item: &str) -> Option<String> {
+    const NAMES: [&str; 5] = ["name", "title", "id", "path", "file"];
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    let item: Value = serde_json::from_str(item).ok()?;
+    let label = text(&item).or_else(|| NAMES.iter().find_map(|name| item.get(name).and_then(text)))?;
+    let line = label.lines().next().unwrap_or_default();
+    let cut = line.char_indices().nth(LABEL_CHARS_MAX).map(|(at, _)| format!("{}…", &line[..at]));
+    Some(cut.unwrap_or_else(|| line.to_owned())).filter(|label| !label.is_empty())
 }

@@ -22,13 +22,17 @@ pub const DIRECTORY: &str = ".workflows";
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Entries of the directory that are read, by name; the workflow language allows fewer.
 pub const FILES_MAX: usize = 100;
+/// Where the files lie that the steps of workflows use.
+const LIBRARY: &str = ".workflows/lib";
+/// How a workflow names one of them; where none does, they are not read.
+const LIBRARY_MARK: &str = "./lib/";
 
 /// The directory of workflow files at one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Files {
     /// The directory's own id: the same id, the same files. None where there is no directory.
     pub tree_oid: Option<String>,
-    /// Its entries by path.
+    /// Its entries by path; behind them those of its library, where a workflow names one.
     pub files: Vec<File>,
     /// Entries beyond [`FILES_MAX`], which were not read.
     pub left_out: usize,
@@ -124,10 +128,33 @@ impl Installation {
             let tree = objects.remove(&format!("t{index}")).unwrap_or_default();
             let tree: Option<GraphqlTree> =
                 serde_json::from_value(tree).map_err(|_| Error::Unexpected("a tree without its fields".to_owned()))?;
-            let files = tree.and_then(GraphqlTree::files).unwrap_or_default();
+            let mut files = tree.and_then(|tree| tree.files(DIRECTORY)).unwrap_or_default();
+            if let Some(oid) = files.library_oid() {
+                files.files.extend(self.library_by_graphql(repo, &oid).await?);
+            }
             all.push(self.remembered(files).await);
         }
         Ok(all)
+    }
+
+    /// The library by the id of its tree, which is that of the commit: no other version can come between.
+    async fn library_by_graphql(&self, repo: &RepoName, oid: &str) -> Result<Vec<File>, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            repository: Option<Library>,
+        }
+        #[derive(Deserialize)]
+        struct Library {
+            library: Option<GraphqlTree>,
+        }
+        let query = format!(
+            "query($o:String!,$r:String!,$e:String!){{repository(owner:$o,name:$r){{ \
+             library:object(expression:$e){{{TREE}}}}}}}"
+        );
+        let variables = json!({ "o": repo.owner(), "r": repo.name(), "e": oid });
+        let data: Data = self.ask(&json!({ "query": query, "variables": variables })).await?;
+        let tree = data.repository.and_then(|repository| repository.library);
+        Ok(tree.and_then(|tree| tree.files(LIBRARY)).map(|files| files.files).unwrap_or_default())
     }
 
     async fn files_by_rest(&self, repo: &RepoName, shas: &[&CommitSha]) -> Result<Vec<Arc<Files>>, Error> {
@@ -148,10 +175,25 @@ impl Installation {
     }
 
     async fn rest_directory(&self, repo: &RepoName, oid: String) -> Result<Arc<Files>, Error> {
-        let mut entries = self.rest_tree(repo, &oid).await?;
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let entries = self.rest_tree(repo, &oid).await?;
         let left_out = entries.len().saturating_sub(FILES_MAX);
-        let mut files = Vec::with_capacity(entries.len());
+        let files = self.rest_files(repo, DIRECTORY, entries).await?;
+        let mut files = Files { tree_oid: Some(oid), files, left_out };
+        if let Some(oid) = files.library_oid() {
+            let entries = self.rest_tree(repo, &oid).await?;
+            files.files.extend(self.rest_files(repo, LIBRARY, entries).await?);
+        }
+        Ok(self.remembered(files).await)
+    }
+
+    async fn rest_files(
+        &self,
+        repo: &RepoName,
+        directory: &str,
+        mut entries: Vec<RestEntry>,
+    ) -> Result<Vec<File>, Error> {
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut files = Vec::with_capacity(entries.len().min(FILES_MAX));
         for entry in entries.into_iter().take(FILES_MAX) {
             let link = u32::from_str_radix(&entry.mode, 8) == Ok(MODE_LINK);
             let content = match (entry.kind.as_str(), entry.size) {
@@ -160,9 +202,9 @@ impl Installation {
                 ("blob", _) => self.rest_blob(repo, &entry.sha).await?,
                 _ => Content::NotAFile,
             };
-            files.push(File { path: format!("{DIRECTORY}/{}", entry.path), oid: entry.sha, size: entry.size, content });
+            files.push(File { path: format!("{directory}/{}", entry.path), oid: entry.sha, size: entry.size, content });
         }
-        Ok(self.remembered(Files { tree_oid: Some(oid), files, left_out }).await)
+        Ok(files)
     }
 
     async fn rest_tree(&self, repo: &RepoName, oid: &str) -> Result<Vec<RestEntry>, Error> {
@@ -205,6 +247,16 @@ impl Installation {
 }
 
 impl Files {
+    /// The library's tree, where a workflow names a file of it. What is no directory is not read.
+    fn library_oid(&self) -> Option<String> {
+        let named = |file: &File| matches!(&file.content, Content::Text(text) if text.contains(LIBRARY_MARK));
+        if !self.files.iter().any(named) {
+            return None;
+        }
+        let library = self.files.iter().find(|file| file.path == LIBRARY && file.content == Content::NotAFile);
+        library.map(|library| library.oid.clone())
+    }
+
     /// What it holds, in memory.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.files.iter().map(|file| match &file.content {
@@ -216,16 +268,18 @@ impl Files {
     }
 }
 
+/// What is asked about a directory.
+const TREE: &str =
+    "...on Tree{oid entries{name path type mode oid object{...on Blob{oid byteSize isBinary isTruncated text}}}}";
+
 /// One question about several commits: does each exist, and what is in its directory. It costs one point.
 fn question(repo: &RepoName, shas: &[&CommitSha]) -> Value {
     let mut variables = Map::from_iter([("o".into(), json!(repo.owner())), ("r".into(), json!(repo.name()))]);
     let (mut declared, mut asked) = (String::new(), String::new());
     for (index, sha) in shas.iter().enumerate() {
         declared += &format!(",$c{index}:String!,$e{index}:String!");
-        asked += &format!(
-            " c{index}:object(expression:$c{index}){{oid}} t{index}:object(expression:$e{index}){{...on Tree{{oid \
-             entries{{name path type mode oid object{{...on Blob{{oid byteSize isBinary isTruncated text}}}}}}}}}}"
-        );
+        asked +=
+            &format!(" c{index}:object(expression:$c{index}){{oid}} t{index}:object(expression:$e{index}){{{TREE}}}");
         variables.insert(format!("c{index}"), json!(sha.as_str()));
         variables.insert(format!("e{index}"), json!(format!("{}:{DIRECTORY}", sha.as_str())));
     }
@@ -275,18 +329,18 @@ struct RestEntry {
 
 impl GraphqlTree {
     /// None where the name is that of a file and no directory.
-    fn files(mut self) -> Option<Files> {
+    fn files(mut self, directory: &str) -> Option<Files> {
         let tree_oid = Some(self.oid?);
         self.entries.sort_by(|a, b| a.name.cmp(&b.name));
         let left_out = self.entries.len().saturating_sub(FILES_MAX);
-        let files = self.entries.into_iter().take(FILES_MAX).map(GraphqlEntry::file).collect();
+        let files = self.entries.into_iter().take(FILES_MAX).map(|entry| entry.file(directory)).collect();
         Some(Files { tree_oid, files, left_out })
     }
 }
 
 impl GraphqlEntry {
-    fn file(self) -> File {
-        let path = format!("{DIRECTORY}/{}", self.name);
+    fn file(self, directory: &str) -> File {
+        let path = format!("{directory}/{}", self.name);
         let blob = self.object.filter(|_| self.kind == "blob" && self.mode != MODE_LINK);
         let size = blob.as_ref().map_or(0, |blob| blob.byte_size);
         let content = match blob {

@@ -18,6 +18,8 @@ use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::policy::{self, DefinitionRef, Policy};
 use crate::workflow::problem::{Problem, Severity};
 use crate::workflow::trigger::Filter;
+use crate::workflow::uses::is_library;
+use crate::workflow::{Library, parse_with};
 
 use super::runs::{Broken, Runs};
 
@@ -86,12 +88,13 @@ pub(super) async fn of_commit(
 fn definitions(files: &Files, sha: CommitSha, branch: String, operator: &Operator) -> Definitions {
     let mut workflows = BTreeMap::new();
     let mut policy = Policy::default();
+    let library = library(files);
     for file in &files.files {
         match kind_of(&file.path) {
             FileKind::Workflow(id) => {
                 let parsed = text(&file.content).map_err(|why| vec![why.to_owned()]).and_then(|text| {
                     let lines = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
-                    crate::workflow::parse(&id, text, operator).map_err(lines)
+                    parse_with(&id, text, operator, &library).map_err(lines)
                 });
                 workflows.insert(id, Definition { path: file.path.clone(), blob: file.oid.clone(), workflow: parsed });
             }
@@ -103,6 +106,12 @@ fn definitions(files: &Files, sha: CommitSha, branch: String, operator: &Operato
         }
     }
     Definitions { sha, branch, workflows, policy }
+}
+
+/// The texts that the steps of these workflows may use.
+fn library(files: &Files) -> Library {
+    let used = files.files.iter().filter(|file| is_library(&file.path));
+    used.filter_map(|file| Some((file.path.clone(), text(&file.content).ok()?.to_owned()))).collect()
 }
 
 fn text(content: &Content) -> Result<&str, &'static str> {
@@ -117,16 +126,23 @@ fn text(content: &Content) -> Result<&str, &'static str> {
 /// What is wrong with the workflow files of a head, for those of them that a pull request touches.
 pub(super) fn problems(head: &Files, touched: &[String], operator: &Operator) -> Vec<FileProblems> {
     let mut all: Vec<FileProblems> = Vec::new();
+    let library = library(head);
     for path in touched {
         let Some(file) = head.files.iter().find(|file| file.path == *path) else { continue };
+        if is_library(path) {
+            all.push(FileProblems { path: path.clone(), problems: problems_of_used(path, head, &library, operator) });
+            continue;
+        }
         let parsed = match (kind_of(path), text(&file.content)) {
             (FileKind::Other, _) => continue,
             (_, Err(why)) => Err(vec![note(path, 1, Level::Failure, why.to_owned())]),
-            (FileKind::Workflow(id), Ok(text)) => match crate::workflow::parse(&id, text, operator) {
+            (FileKind::Workflow(id), Ok(text)) => match parse_with(&id, text, operator, &library) {
                 Ok(workflow) => Ok(workflow.warnings),
                 Err(problems) => Err(annotations(path, &problems)),
             },
-            (FileKind::Policy, Ok(text)) => policy::parse(text).map(|_| Vec::new()).map_err(|p| annotations(path, &p)),
+            (FileKind::Policy, Ok(text)) => {
+                policy::parse(text).map(|policy| policy.warnings).map_err(|p| annotations(path, &p))
+            }
         };
         let problems = parsed.map_or_else(|notes| notes, |warnings| annotations(path, &warnings));
         all.push(FileProblems { path: path.clone(), problems });
@@ -134,11 +150,24 @@ pub(super) fn problems(head: &Files, touched: &[String], operator: &Operator) ->
     all
 }
 
+/// What is wrong with a file that steps use, seen from the workflows that use it.
+fn problems_of_used(path: &str, head: &Files, library: &Library, operator: &Operator) -> Vec<Annotation> {
+    let mut found: Vec<Problem> = Vec::new();
+    for file in &head.files {
+        let (FileKind::Workflow(id), Ok(text)) = (kind_of(&file.path), text(&file.content)) else { continue };
+        let problems = parse_with(&id, text, operator, library).map_or_else(|p| p, |workflow| workflow.warnings);
+        let of_it = problems.into_iter().filter(|problem| problem.file.as_deref() == Some(path));
+        found.extend(of_it.filter(|problem| !found.contains(problem)).collect::<Vec<_>>());
+    }
+    annotations(path, &found)
+}
+
 fn annotations(path: &str, problems: &[Problem]) -> Vec<Annotation> {
     let one = |problem: &Problem| {
         let level = if problem.severity == Severity::Error { Level::Failure } else { Level::Warning };
         let help = problem.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
-        note(path, problem.line, level, format!("{}{help}", problem.message))
+        // One in a used file is shown there.
+        note(problem.file.as_deref().unwrap_or(path), problem.line, level, format!("{}{help}", problem.message))
     };
     problems.iter().map(one).collect()
 }
@@ -270,3 +299,6 @@ pub(super) fn head(installation: InstallationId, repo: RepoId, sha: &CommitSha) 
 pub(super) fn is_live(phase: RunPhase) -> bool {
     matches!(phase, RunPhase::Asking | RunPhase::Running)
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,12 @@ pub(super) fn draft(state: &RunState, attempt: &AttemptId) -> Result<Draft, Refu
     let planned = state.plan_of(step);
     let wrong = |what: &str, why: String| Refusal::Wrong(format!("`{what}` of {}: {why}", step.key));
     let asks = Asks { state, ix };
+    for wanted in &planned.required_context {
+        let value = asks.value(&Value::String(format!("${{{{ {} }}}}", wanted.source())), DEPTH_MAX);
+        if value.map_err(|why| wrong("required_context", why))?.is_null() {
+            return Err(wrong("required_context", format!("there is no {} here", wanted.source())));
+        }
+    }
     let mut with = BTreeMap::new();
     for (name, value) in &planned.action.with {
         let value = asks.value(value, DEPTH_MAX).map_err(|why| wrong(&format!("with.{name}"), why))?;
@@ -112,7 +118,11 @@ pub(super) fn draft(state: &RunState, attempt: &AttemptId) -> Result<Draft, Refu
             inputs: Map::new(),
             untrusted: untrusted(&facts),
             limits: limits(state, planned, live.started.unwrap_or(state.at).plus(planned.timeout).rfc3339()),
-            policy: Policy::default(),
+            policy: Policy {
+                network: planned.permissions.network.clone(),
+                write_paths: planned.permissions.write_paths.clone(),
+                tools: planned.permissions.tools.clone(),
+            },
             want: vec!["result".to_owned()],
         },
     })
@@ -171,6 +181,10 @@ fn opening(state: &RunState, step: &StepState, planned: &plan::Step) -> String {
         None => {
             let _ = writeln!(text, "Kind of work: {}.", word(planned.kind));
         }
+    }
+    if !planned.outputs.is_empty() {
+        let outputs = planned.outputs.iter().map(|(name, output)| format!("{name} ({})", output.kind.word()));
+        let _ = writeln!(text, "Outputs wanted: {}.", outputs.collect::<Vec<_>>().join(", "));
     }
     if let Some(item) = &step.item {
         let _ = writeln!(text, "Its item: {item}");

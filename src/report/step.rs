@@ -142,7 +142,9 @@ fn instances(step: StepView<'_>) -> String {
     format!("{done} of {all} done")
 }
 
-pub(super) fn cancelled(cause: CancelCause) -> &'static str {
+/// Why a step never ran, or not to its end.
+#[must_use]
+pub fn cancelled(cause: CancelCause) -> &'static str {
     match cause {
         CancelCause::Run => "Cancelled with its run",
         CancelCause::NeedFailed { .. } => "Never ran: a step that it needs failed",
@@ -188,7 +190,7 @@ fn summary(run: &RunView<'_>, step: StepView<'_>, report: Option<&StepReport>) -
         body.push('\n');
     }
     let mut facts = Vec::new();
-    if plan.for_each.is_none() {
+    if plan.fan_out().is_none() {
         facts.push(format!("agent **{}**", step.agent()));
     }
     if state.attempts > 0 {
@@ -251,9 +253,12 @@ fn log(log: &str) -> String {
 /// A row of a table of steps.
 pub(super) fn row(run: &RunView<'_>, step: StepView<'_>) -> String {
     let took = step.took().map(human).unwrap_or_default();
-    let agent = if step.plan().for_each.is_some() && step.step().parent.is_none() { "" } else { step.agent().as_str() };
+    let agent =
+        if step.plan().fan_out().is_some() && step.step().parent.is_none() { "" } else { step.agent().as_str() };
     let icon = icon(step.step().phase);
-    format!("| {icon} | {} | {} | {agent} | {took} |", escape(step.step().key.as_str()), escape(&step_title(run, step)))
+    let key = &step.step().key;
+    let name = step.label().map_or_else(|| key.to_string(), |label| format!("{key} ({label})"));
+    format!("| {icon} | {} | {} | {agent} | {took} |", escape(&name), escape(&step_title(run, step)))
 }
 
 /// A table of steps; at most 100 rows.

@@ -433,9 +433,9 @@ fn a_fan_out_is_one_check_with_a_table_that_ends() {
     insta::assert_snapshot!(check.summary.lines().take(5).collect::<Vec<_>>().join("\n"), @r"
     | | step | | agent | time |
     |---|---|---|---|---|
-    | ✅ | each\[0\] | Done in 3 s | shell | 3 s |
-    | ❌ | each\[1\] | Failed in 4 s | shell | 4 s |
-    | 🔵 | each\[2\] | Running | shell | 4 s |
+    | ✅ | each\[0\] \(0\) | Done in 3 s | shell | 3 s |
+    | ❌ | each\[1\] \(1\) | Failed in 4 s | shell | 4 s |
+    | 🔵 | each\[2\] \(2\) | Running | shell | 4 s |
     ");
     assert_eq!(names(&drive.view()), ["areas", "areas / areas", "areas / each"]);
     // An instance has no check of its own, even if somebody asks for it.

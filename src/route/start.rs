@@ -51,7 +51,12 @@ pub fn pull_request(change: &PullRequestChanged, facts: &Facts) -> Vec<Intent> {
     };
     // A draft that became ready starts what waited for it, whatever its types say.
     let ready = change.action == "ready_for_review";
-    let subject = |action| Subject::PullRequest { action, base: &change.base_ref, paths: facts.changed.as_deref() };
+    let subject = |action| Subject::PullRequest {
+        action,
+        base: &change.base_ref,
+        paths: facts.changed.as_deref(),
+        labels: Some(&change.labels),
+    };
     let verdict = |workflow: &Workflow| match matches(&workflow.triggers, &subject(&change.action)) {
         Verdict::NoTrigger if ready && !workflow.drafts => matches(&workflow.triggers, &subject("opened")),
         verdict => verdict,
@@ -83,7 +88,8 @@ pub fn push(push: &Pushed, facts: &Facts) -> Vec<Intent> {
     let subject = Subject::Push { reference: &reference, paths: facts.changed.as_deref() };
     decide(&happened, facts, |workflow| {
         let wanted = |triggers: &Triggers, base: &str| {
-            matches(triggers, &Subject::PullRequest { action: "synchronize", base, paths: None }) == Verdict::Run
+            matches(triggers, &Subject::PullRequest { action: "synchronize", base, paths: None, labels: None })
+                == Verdict::Run
         };
         // It gives way by the definitions that count there, not by its own: a pull request that brings a workflow does
         // not know it yet.
@@ -154,11 +160,17 @@ fn start(
         (Some(marker), SkipMarkers::Pass) => return Some(say(id, Reason::PassedByMarker(marker.to_owned()))),
         (Some(_), SkipMarkers::Off) | (None, _) => {}
     }
-    let group = match group(happened, workflow) {
+    // An event gives no inputs, so they are what their declarations say.
+    let mut scope = happened.scope.clone();
+    if !workflow.inputs.is_empty() {
+        scope["inputs"] = json!(workflow.inputs.defaults());
+    }
+    let group = match group(happened, &scope, workflow) {
         Ok(group) => group,
         Err(problem) => return Some(say(id, Reason::BadFile(vec![problem]))),
     };
-    let plan = workflow.plan.clone();
+    let mut plan = workflow.plan.clone();
+    facts.definitions.policy.bound(&mut plan);
     let birth = Birth {
         repository: happened.repository.id,
         repository_name: happened.repository.name.clone(),
@@ -173,7 +185,7 @@ fn start(
         gates: gates(group, happened.repository.id, &plan, &facts.operator),
         holds: holds(happened, facts, id),
         limits: facts.operator.limits,
-        scope: happened.scope.to_string(),
+        scope: scope.to_string(),
     };
     Some(Intent::Start(Box::new(Start { plan, birth })))
 }
@@ -203,11 +215,10 @@ fn holds(happened: &Happened<'_>, facts: &Facts, workflow: &WorkflowId) -> Vec<H
 }
 
 /// The value of a run's concurrency group.
-fn group(happened: &Happened<'_>, workflow: &Workflow) -> Result<Option<String>, String> {
+fn group(happened: &Happened<'_>, scope: &Value, workflow: &Workflow) -> Result<Option<String>, String> {
     let Some(concurrency) = &workflow.plan.concurrency else { return Ok(happened.group.clone()) };
     let source = concurrency.group.source();
-    let value =
-        concurrency.group.eval(&Born(&happened.scope)).map_err(|error| format!("concurrency.group: {error}"))?;
+    let value = concurrency.group.eval(&Born(scope)).map_err(|error| format!("concurrency.group: {error}"))?;
     let value = match value {
         Value::String(text) if !text.is_empty() => text,
         Value::Number(number) => number.to_string(),
@@ -264,3 +275,6 @@ fn push_scope(push: &Pushed, after: &CommitSha) -> Value {
         "ref": push.git_ref.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
 use super::checkout::checkout;
+use super::driver::Driver;
 use super::jail::{Jail, PATH, find};
+use super::options::Place;
 use super::output::{Annotations, read_outputs};
 use super::tasks::Live;
 use super::tree::{MARK, Tree};
@@ -47,6 +49,8 @@ pub(super) struct Exec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) name: String,
     pub(super) clock: Clock,
+    pub(super) driver: Driver,
+    pub(super) place: Place,
 }
 
 /// One attempt with what it needs.
@@ -106,7 +110,7 @@ impl Exec {
             Ok(None) => return self.canceled("stopped on request before the command began".to_owned(), live),
             Err(failure) => return self.failed(failure, live),
         };
-        match self.start(work, command) {
+        match self.start(work, &command) {
             Ok((tree, reader)) => {
                 let ended = self.watch(work, tree, reader).await;
                 self.judge(ended, &work.workspace.output(), live).await
@@ -119,11 +123,19 @@ impl Exec {
     }
 
     /// Checks the request and checks the commit out; `None` when somebody wants no more.
-    async fn prepare<'a>(&self, work: &Work<'a>) -> Result<Option<&'a Command>, Failure> {
-        let command = runnable(work.step, &self.jail)?;
+    async fn prepare(&self, work: &Work<'_>) -> Result<Option<Command>, Failure> {
+        let command = runnable(work.step, &self.driver, &self.jail)?;
+        let disk = |error: io::Error| Failure::new(Class::Config, error.to_string());
+        if work.step.command.is_none() {
+            let request = serde_json::to_vec_pretty(work.step).map_err(|error| disk(error.into()))?;
+            tokio::fs::write(work.workspace.request(), request).await.map_err(disk)?;
+        }
+        if let Place::Here(_) = self.place {
+            return Ok(Some(command));
+        }
         let Some(from) = &work.step.checkout else {
             let made = tokio::fs::create_dir_all(work.workspace.source()).await;
-            return made.map(|()| Some(command)).map_err(|error| Failure::new(Class::Config, error.to_string()));
+            return made.map(|()| Some(command)).map_err(disk);
         };
         let head = &work.step.repo.head_sha;
         work.live.push(format!("checking out {}\n", head.short()).as_bytes(), self.clock.now());
@@ -133,11 +145,23 @@ impl Exec {
         }
     }
 
+    /// Where the command runs.
+    fn source(&self, workspace: &Workspace) -> PathBuf {
+        match &self.place {
+            Place::Fresh => workspace.source(),
+            Place::Here(folder) => folder.clone(),
+        }
+    }
+
     /// Starts the command. The kernel kills a jail when the *thread* that started it ends, so this runs on a thread of
     /// the runtime itself, which lives as long as the runner.
     fn start(&self, work: &Work<'_>, command: &Command) -> io::Result<(Tree, pipe::Receiver)> {
         let workspace = work.workspace;
-        let own = environment(work.attempt, work.step, workspace);
+        let mut own = environment(work.attempt, work.step, workspace);
+        if let Place::Here(_) = self.place {
+            // The caller's tools look for their settings where they are.
+            own.retain(|name, _| !self.env.contains_key(name) || name.starts_with("POINTSMAN_"));
+        }
         let given: Vec<String> = step_variables(work.step, command, &own);
         let env = find("env").ok_or_else(|| io::Error::other("env is not installed"))?.display().to_string();
         // The step's variables are set inside: they must not reach the programs that make the jail.
@@ -150,7 +174,7 @@ impl Exec {
         }
         let (reader, writer) = io::pipe()?;
         let mut process = self.jail.command(&words);
-        process.current_dir(workspace.source()).stdout(writer.try_clone()?).stderr(writer);
+        process.current_dir(self.source(workspace)).stdout(writer.try_clone()?).stderr(writer);
         process.env("PATH", PATH).envs(&self.env).envs(&own);
         let child = process.spawn()?;
         // With the command go its ends of the pipe: the output ends when the last process does.
@@ -160,7 +184,7 @@ impl Exec {
     }
 
     async fn watch(&self, work: &Work<'_>, mut tree: Tree, reader: pipe::Receiver) -> Ended {
-        let (live, source) = (work.live, work.workspace.source());
+        let (live, source) = (work.live, self.source(work.workspace));
         let began = self.clock.now();
         let timeout = work.step.limits.timeout_ms.map_or(RUN_TIMEOUT, Duration::from_millis).min(RUN_TIMEOUT_MAX);
         let deadline = tokio::time::sleep(timeout);
@@ -263,9 +287,10 @@ impl Exec {
 }
 
 /// The command of a step that this runner may and can run.
-pub(super) fn runnable<'a>(step: &'a Step, jail: &Jail) -> Result<&'a Command, Failure> {
+pub(super) fn runnable(step: &Step, driver: &Driver, jail: &Jail) -> Result<Command, Failure> {
     let refused = |class, message: &str| Err(Failure::new(class, message));
-    let Some(command) = &step.command else {
+    let own = |run: &str| Command { run: run.to_owned(), env: BTreeMap::new(), secrets: Vec::new() };
+    let Some(command) = step.command.clone().or_else(|| driver.command().map(own)) else {
         return refused(Class::Config, "the step has no run: command, and this agent runs nothing else; name another");
     };
     if !command.secrets.is_empty() {
@@ -304,6 +329,9 @@ fn environment(attempt: &AttemptId, step: &Step, workspace: &Workspace) -> BTree
         ("POINTSMAN_REPOSITORY", step.repo.full_name.to_string()),
         ("POINTSMAN_SHA", step.repo.head_sha.to_string()),
     ]);
+    if step.command.is_none() {
+        env.insert("POINTSMAN_REQUEST", path(workspace.request()));
+    }
     if let Some(base) = &step.repo.base_sha {
         env.insert("POINTSMAN_BASE_SHA", base.to_string());
     }

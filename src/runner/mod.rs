@@ -25,7 +25,7 @@ mod tree;
 mod workspace;
 
 pub use driver::{Driver, UnknownDriver};
-pub use options::{Error, Options, Sandbox};
+pub use options::{Error, Options, Place, Sandbox};
 pub use serve::{Runner, serve};
 
 #[cfg(test)]

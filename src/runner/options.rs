@@ -21,6 +21,8 @@ pub struct Options {
     pub bearer: Option<SecretString>,
     /// Where the journal and the workspaces are. One runner at a time may use it.
     pub workdir: PathBuf,
+    /// Where commands run.
+    pub place: Place,
     /// How processes are kept together.
     pub sandbox: Sandbox,
     /// Tasks that run at once.
@@ -31,6 +33,16 @@ pub struct Options {
     pub env: BTreeMap<String, String>,
     /// Where the time comes from.
     pub clock: Clock,
+}
+
+/// Where commands run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Place {
+    /// Each in a fresh checkout of its commit, which is removed afterwards.
+    #[default]
+    Fresh,
+    /// All in this folder as it stands, with the caller's own `HOME`: what they change there stays changed.
+    Here(PathBuf),
 }
 
 /// How processes are kept together.

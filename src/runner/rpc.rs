@@ -213,7 +213,7 @@ async fn send(server: &Arc<Server>, params: SendMessage) -> Result<Value, RpcErr
         return Err(wrong(code::PARAMS, "message.contextId is not the fence of the step"));
     }
     let id = Uuid::from_u128(u128::from_be_bytes(task_id_bytes(&server.clock))).to_string();
-    if let Err(failure) = runnable(&step, &server.jail) {
+    if let Err(failure) = runnable(&step, &server.driver, &server.jail) {
         return rejected(server, id, message.context_id.clone(), failure);
     }
     let blocking = !params.configuration.return_immediately;

@@ -80,13 +80,14 @@ impl Runner {
             tasks: Arc::new(tasks),
             queue: sender,
             jail: jail.clone(),
-            driver: options.driver,
+            driver: options.driver.clone(),
             name: options.name.clone(),
             bearer: options.bearer,
             max_concurrent,
             clock: options.clock.clone(),
         };
-        let exec = Exec { jail, workspaces, env: options.env, name: options.name, clock: options.clock };
+        let Options { env, name, clock, driver, place, .. } = options;
+        let exec = Exec { jail, workspaces, env, name, clock, driver, place };
         Ok(Self { listener, address, server: Arc::new(server), exec: Arc::new(exec), queue, lost })
     }
 

@@ -49,6 +49,11 @@ impl Workspace {
         self.root.join("output")
     }
 
+    /// `POINTSMAN_REQUEST` of a command that the workflow did not write.
+    pub(super) fn request(&self) -> PathBuf {
+        self.root.join("request.json")
+    }
+
     /// Where a bundle is put while it is unpacked.
     pub(super) fn bundle(&self) -> PathBuf {
         self.root.join("bundle")

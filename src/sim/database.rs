@@ -262,6 +262,11 @@ impl Database {
         self.attempts.values_mut().filter(move |row| row.id.run == run)
     }
 
+    /// Whose attempt it is now.
+    pub(super) fn owner(&self, id: &AttemptId) -> Option<Incarnation> {
+        self.attempts.get(id)?.owner
+    }
+
     /// Records that an agent took an attempt; false: fenced.
     pub(super) fn sent(&mut self, id: &AttemptId, epoch: u64, task: &str) -> bool {
         let Some(row) = self.attempts.get_mut(id).filter(|row| row.epoch == epoch) else { return false };

@@ -39,7 +39,10 @@ impl Laws {
     /// A bundle was written.
     pub(super) fn wrote(&mut self, db: &Database, ticket: Ticket, bundle: &Bundle) {
         let fresh = self.written.insert(ticket, !bundle.transitions.is_empty()).is_none();
-        self.law(fresh, || format!("a bundle was written twice: {ticket:?}"));
+        // One that only compares may do it as often as it likes.
+        let compares = |consumed: &Consumed| matches!(consumed, Consumed::Ticket { .. } | Consumed::Attempt { .. });
+        let writes = !bundle.transitions.is_empty() || !bundle.consumed.iter().all(compares);
+        self.law(fresh || !writes, || format!("a bundle was written twice: {ticket:?}"));
         for consumed in &bundle.consumed {
             if let Consumed::Key { name, .. } = consumed {
                 let fresh = self.keys.insert(name.clone());
@@ -49,6 +52,11 @@ impl Laws {
         for transition in &bundle.transitions {
             self.moved(db, transition);
         }
+    }
+
+    /// A replica wrote into the row of an attempt, or took it over: it was whose the replica thought it was.
+    pub(super) fn touched(&mut self, attempt: &AttemptId, thought: Option<Incarnation>, was: Option<Incarnation>) {
+        self.law(thought == was, || format!("{attempt} was touched for {thought:?} when it was {was:?}'s"));
     }
 
     /// A run moved: by the rules, and as the journal says.

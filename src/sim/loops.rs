@@ -133,9 +133,11 @@ impl World {
 
     fn takes(&mut self, who: Who, row: AttemptRow) {
         let (call, me) = (self.query(), self.replica(who).me);
+        let owner = self.db.owner(&row.id);
         if call == Call::Failed || !self.db.take_over(&row.id, row.epoch, me) {
             return;
         }
+        self.laws.touched(&row.id, row.owner, owner);
         self.figures.takeovers += 1;
         self.tell(|| format!("replica {} takes {} over", who.replica, row.id));
         if call == Call::FailedDone {

@@ -208,7 +208,9 @@ impl World {
     fn freezes(&mut self) {
         let replica = self.dice.below(self.replicas.len());
         let until = self.now.plus(self.dice.between(Duration::from_secs(1), Duration::from_secs(120)));
-        self.replicas[replica].frozen_until = until;
+        // One who sleeps already wakes no earlier: what it had begun would go on without it otherwise.
+        let asleep = &mut self.replicas[replica].frozen_until;
+        *asleep = until.max(*asleep);
         self.figures.freezes += 1;
         self.tell(|| format!("replica {replica} is frozen until {}", until.rfc3339()));
     }

@@ -108,8 +108,13 @@ impl World {
 
     /// An agent has it: recorded under our epoch, or not ours any more.
     fn records(&mut self, who: Who, row: AttemptRow, task: &str) {
-        if self.query() != Call::Failed && !self.db.sent(&row.id, row.epoch, task) {
-            self.figures.fenced += 1;
+        if self.query() != Call::Failed {
+            if self.db.sent(&row.id, row.epoch, task) {
+                let (me, owner) = (self.replica(who).me, self.db.owner(&row.id));
+                self.laws.touched(&row.id, Some(me), owner);
+            } else {
+                self.figures.fenced += 1;
+            }
         }
         self.sent_or_not(who, &row.id);
         self.wake(who, Loop::Watch);

@@ -85,7 +85,8 @@ pub enum Error {
 }
 
 /// MySQL's numbers after which the whole transaction may be repeated.
-const RETRY_NUMBERS: [u16; 12] = [1213, 1205, 1020, 1180, 1047, 1290, 1836, 1053, 1317, 2003, 2006, 2013];
+const RETRY_NUMBERS: [u16; 16] =
+    [1213, 1205, 1020, 1180, 1047, 1290, 1836, 1053, 1317, 1927, 1969, 2003, 2006, 2013, 3024, 4031];
 
 impl Error {
     /// The same transaction may succeed when it is repeated on a fresh connection.

@@ -34,6 +34,8 @@ const ACQUIRE_WAIT: Duration = Duration::from_secs(10);
 /// A connection that was idle for so long is asked whether it still stands before it is used. One that was used a moment
 /// ago is not: that would double the round trips, and an operation that meets a broken one is repeated.
 const IDLE_TRUSTED: Duration = Duration::from_secs(1);
+/// A connection that was idle for so long is closed, before the server does it.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Prepared statements of one connection. Three replicas with twenty connections each stay below what a server allows
 /// by default, 16,382.
 const STATEMENTS_MAX: usize = 256;
@@ -158,6 +160,7 @@ async fn open_mysql(url: &SecretString, options: &StoreOptions) -> Result<(MySql
         MySqlPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_WAIT)
+            .idle_timeout(IDLE_MAX)
             .test_before_acquire(false)
             .before_acquire(|conn, connection| {
                 Box::pin(async move { Ok(connection.idle_for < IDLE_TRUSTED || conn.ping().await.is_ok()) })

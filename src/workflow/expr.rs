@@ -7,6 +7,8 @@ mod call;
 mod eval;
 mod lex;
 mod parse;
+mod print;
+mod reach;
 mod template;
 
 use std::collections::BTreeSet;
@@ -15,7 +17,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use parse::{Function, Hop, Node};
+pub(crate) use call::equal;
+use parse::{Function, Node};
+pub use reach::{Compared, Reach};
 pub use template::Template;
 
 /// The longest expression.
@@ -64,7 +68,15 @@ impl Expr {
     /// # Errors
     /// When it is not in the grammar, too long or too deep; the offset counts from the start of `text`.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let Some(rest) = text.trim_start().strip_prefix("${{") else { return Self::bare(text) };
+        Self::parse_at(text).map(|(expr, _)| expr)
+    }
+
+    /// As [`Expr::parse`], and where in the text its source begins, in bytes.
+    ///
+    /// # Errors
+    /// As [`Expr::parse`].
+    pub fn parse_at(text: &str) -> Result<(Self, usize), Error> {
+        let Some(rest) = text.trim_start().strip_prefix("${{") else { return Ok((Self::bare(text)?, leading(text))) };
         let inner = text.len() - rest.len();
         let error = |message: &str, offset| Err(Error { message: message.to_owned(), offset });
         let Some(end) = template::closing(rest) else { return error("this ${{ has no }}", inner - 3) };
@@ -74,7 +86,24 @@ impl Expr {
                 inner + end + 2,
             );
         }
-        Self::bare(&rest[..end]).map_err(|error| Error { offset: error.offset + inner, ..error })
+        let expr = Self::bare(&rest[..end]).map_err(|error| Error { offset: error.offset + inner, ..error })?;
+        Ok((expr, inner + leading(rest)))
+    }
+
+    /// The expression that gives this value.
+    ///
+    /// # Errors
+    /// When it would be too long.
+    pub fn literal(value: &Value) -> Result<Self, Error> {
+        Self::bare(&print::print(&Node::Literal(value.clone())))
+    }
+
+    /// `root['name']`.
+    ///
+    /// # Errors
+    /// When it would be too long.
+    pub fn property(root: &str, name: &str) -> Result<Self, Error> {
+        Self::bare(&format!("{root}[{}]", print::quoted(name)))
     }
 
     /// Reads an expression that has no `${{ }}` around it.
@@ -83,7 +112,8 @@ impl Expr {
             let message = format!("an expression has at most {SOURCE_BYTES_MAX} bytes, this one has {}", text.len());
             return Err(Error { message, offset: SOURCE_BYTES_MAX });
         }
-        let node = parse::parse(text)?;
+        let before = leading(text);
+        let node = parse::parse(text.trim()).map_err(|error| Error { offset: error.offset + before, ..error })?;
         Ok(Self { source: text.trim().to_owned(), node })
     }
 
@@ -130,34 +160,17 @@ impl Expr {
         names
     }
 
-    /// What it reaches for: a root, and the names behind it as far as they stand in the text. `pr` and `title` of
-    /// `pr.title`, `steps`, `a` and `outputs` of `steps['a'].outputs[0]`.
-    #[must_use]
-    pub fn reaches(&self) -> Vec<(&str, Vec<&str>)> {
-        let mut reaches = Vec::new();
-        eval::walk(&self.node, &mut |node| {
-            let Node::Access { base, path } = node else { return };
-            let Node::Name { name, .. } = base.as_ref() else { return };
-            reaches.push((name.as_str(), path.iter().map_while(written).collect()));
-        });
-        reaches
-    }
-
     /// The steps that it names: `lint` of `steps.lint.outputs` and of `steps['lint']`.
     #[must_use]
     pub fn steps_named(&self) -> BTreeSet<String> {
-        let reaches = self.reaches().into_iter().filter(|(root, _)| *root == "steps");
-        reaches.filter_map(|(_, path)| path.first().map(|step| (*step).to_owned())).collect()
+        let reaches = self.reaches().into_iter().filter(|reach| reach.root == "steps");
+        reaches.filter_map(|reach| reach.path.first().map(|(step, _)| (*step).to_owned())).collect()
     }
 
     /// Whether it reaches into `steps` by other means than a name that stands in it, so that any step may be meant.
     #[must_use]
     pub fn any_step_meant(&self) -> bool {
-        let mut roots = 0;
-        eval::walk(&self.node, &mut |node| {
-            roots += usize::from(matches!(node, Node::Name { name, .. } if name == "steps"));
-        });
-        roots > self.reaches().iter().filter(|(root, path)| *root == "steps" && !path.is_empty()).count()
+        self.reaches().iter().any(|reach| reach.root == "steps" && reach.path.is_empty())
     }
 
     fn any(&self, mut wanted: impl FnMut(&Node) -> bool) -> bool {
@@ -167,12 +180,9 @@ impl Expr {
     }
 }
 
-/// The name of a hop that stands in the text.
-fn written(hop: &Hop) -> Option<&str> {
-    match hop {
-        Hop::Property(name) | Hop::Index(Node::Literal(Value::String(name))) => Some(name),
-        Hop::Index(_) | Hop::Star => None,
-    }
+/// How many bytes of white space a text begins with.
+fn leading(text: &str) -> usize {
+    text.len() - text.trim_start().len()
 }
 
 impl PartialEq for Expr {

@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) shape: Shape,
     /// A scalar as it is written, so that `version: 1.10` keeps its zero; empty for lists and mappings.
     pub(crate) written: String,
+    /// How many columns behind its place a scalar's text begins, where it stands in the file letter by letter.
+    exact: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,45 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// Nothing, at a place.
+    pub(crate) fn nothing(place: Place) -> Self {
+        Self { place, shape: Shape::Null, written: String::new(), exact: None }
+    }
+
+    /// Where a byte of its text stands in the file. `None` where the file writes the text in another way.
+    pub(crate) fn place_of(&self, offset: usize) -> Option<Place> {
+        let before = self.written.get(..offset)?.chars().count();
+        let column = self.place.column.saturating_add(self.exact?).saturating_add(small(before));
+        Some(Place { column, ..self.place })
+    }
+
+    /// Says of everything in it that it stands in this file.
+    pub(crate) fn place_in(&mut self, file: u16) {
+        self.each(&mut |place, _| place.file = file);
+    }
+
+    /// Says of everything in it that it stands here.
+    pub(crate) fn place_at(&mut self, here: Place) {
+        self.each(&mut |place, exact| {
+            *place = here;
+            *exact = None;
+        });
+    }
+
+    fn each(&mut self, change: &mut impl FnMut(&mut Place, &mut Option<u32>)) {
+        change(&mut self.place, &mut self.exact);
+        match &mut self.shape {
+            Shape::List(items) => items.iter_mut().for_each(|item| item.each(change)),
+            Shape::Map(entries) => {
+                for entry in entries {
+                    change(&mut entry.place, &mut None);
+                    entry.node.each(change);
+                }
+            }
+            Shape::Null | Shape::Bool(_) | Shape::Number(_) | Shape::Text => {}
+        }
+    }
+
     /// The same without places.
     pub(crate) fn to_value(&self) -> Value {
         match &self.shape {
@@ -111,7 +152,11 @@ fn hidden_characters(text: &str, problems: &mut Problems) {
     for (row, line) in text.lines().enumerate() {
         if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
             let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
-            problems.error(Code::BadCharacter, Place { line: small(row + 1), column: small(column + 1) }, message);
+            problems.error(
+                Code::BadCharacter,
+                Place { line: small(row + 1), column: small(column + 1), file: 0 },
+                message,
+            );
         }
     }
 }
@@ -121,7 +166,7 @@ fn small(number: usize) -> u32 {
 }
 
 fn place(span: Span) -> Place {
-    Place { line: small(span.start.line()), column: small(span.start.col() + 1) }
+    Place { line: small(span.start.line()), column: small(span.start.col() + 1), file: 0 }
 }
 
 /// A list or mapping that is still open.
@@ -138,13 +183,14 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
     let (mut nodes, mut documents) = (0_usize, 0_usize);
+    let letters: Vec<char> = text.chars().collect();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
                 let marker = error.marker();
-                let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1) };
+                let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1), file: 0 };
                 problems.error(Code::Syntax, place, error.info().to_owned());
                 return None;
             }
@@ -166,17 +212,17 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
                 }
                 continue;
             }
-            Event::Scalar(text, style, ..) => Node { place, ..scalar(text, style) },
+            Event::Scalar(text, style, ..) => scalar(text, style, span, &letters),
             Event::SequenceStart(..) => {
-                begin(&mut open, Node { place, shape: Shape::List(Vec::new()), written: String::new() });
+                begin(&mut open, Node { shape: Shape::List(Vec::new()), ..Node::nothing(place) });
                 continue;
             }
             Event::MappingStart(..) => {
-                begin(&mut open, Node { place, shape: Shape::Map(Vec::new()), written: String::new() });
+                begin(&mut open, Node { shape: Shape::Map(Vec::new()), ..Node::nothing(place) });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop()?.node,
-            Event::Alias(_) => Node { place, shape: Shape::Null, written: String::new() },
+            Event::Alias(_) => Node::nothing(place),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => continue,
         };
         match open.last_mut() {
@@ -224,9 +270,21 @@ fn refuse(event: &Event<'_>, place: Place, problems: &mut Problems) {
 }
 
 /// A scalar whose meaning is not known yet: what is not plain is text, the rest waits for [`resolve`].
-fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Node {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span, letters: &[char]) -> Node {
     let shape = if style == ScalarStyle::Plain { Shape::Null } else { Shape::Text };
-    Node { place: Place::START, shape, written: text.into_owned() }
+    let quotes = match style {
+        ScalarStyle::Plain => Some(0),
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Some(1),
+        ScalarStyle::Literal | ScalarStyle::Folded => None,
+    };
+    // Escapes and line breaks stand otherwise in the file.
+    let stands = |quotes: &usize| {
+        let rest = letters.get(span.start.index() + quotes..).unwrap_or_default();
+        let mut chars = text.chars();
+        rest.iter().zip(chars.by_ref()).all(|(letter, c)| *letter == c) && chars.next().is_none()
+    };
+    let exact = quotes.filter(stands).map(small);
+    Node { place: place(span), shape, written: text.into_owned(), exact }
 }
 
 /// Puts a finished node into its list or mapping; in a mapping every other one is a key.
@@ -258,6 +316,7 @@ fn resolve(text: &str, node: &mut Node, problems: &mut Problems) {
             let place = error.location().map_or(Place::START, |location| Place {
                 line: small(location.line()),
                 column: small(location.column()),
+                file: 0,
             });
             problems.error(Code::Syntax, place, error.to_string());
         }

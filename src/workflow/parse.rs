@@ -1,17 +1,22 @@
 //! From the text of a file to a [`Workflow`], or to everything that is wrong with it.
 
+use std::collections::BTreeMap;
+
 use super::defaults::Operator;
 use super::expr::{Expr, Template};
 use super::file::{self, Node, Shape};
+use super::inputs::Inputs;
 use super::names;
+use super::overlay;
 use super::plan::{Checks, Concurrency, Limits, Notifications, OnConflict, OnFailure, Plan, PlanIx, Strategy};
 use super::planner::{self, Needs};
 use super::policy::SkipMarkers;
 use super::problem::{Code, Place, Problem, Problems};
 use super::read::{self, Fields};
-use super::steps::{self, Draft};
+use super::steps::{self, Draft, Sees};
 use super::trigger::Triggers;
 use super::units;
+use super::uses::{Library, Reader};
 use super::work::{self, Backoff, FileDefaults, RETRIES_MAX};
 use crate::ids::WorkflowId;
 
@@ -29,6 +34,8 @@ pub struct Workflow {
     pub version: Option<String>,
     /// What starts it. None at all: only people do.
     pub triggers: Triggers,
+    /// The values that a person may give it.
+    pub inputs: Inputs,
     /// Whether it runs for draft pull requests.
     pub drafts: bool,
     /// What a skip marker in a commit does, where the file says so.
@@ -61,17 +68,28 @@ pub fn kind_of(path: &str) -> FileKind {
     }
 }
 
-/// Fields that the language will have.
-const PLANNED: [&str; 5] = ["uses", "env", "inputs", "permissions", "run-name"];
-
 /// Reads a workflow.
 ///
 /// # Errors
 /// Everything that is wrong with the file, by place; warnings among them.
 pub fn parse(id: &WorkflowId, text: &str, operator: &Operator) -> Result<Workflow, Vec<Problem>> {
+    parse_with(id, text, operator, &Library::new())
+}
+
+/// As [`parse`], of a file whose steps may use these others.
+///
+/// # Errors
+/// As [`parse`]; what is wrong with a used file names it.
+pub fn parse_with(
+    id: &WorkflowId,
+    text: &str,
+    operator: &Operator,
+    library: &Library,
+) -> Result<Workflow, Vec<Problem>> {
     let root = file::read(text)?;
     let mut problems = Problems::default();
-    let workflow = lower(id, &root, operator, &mut problems);
+    let root = overlay::lay(root, &mut problems);
+    let workflow = lower(id, &root, (operator, library), &mut problems);
     match workflow {
         Some(mut workflow) if !problems.has_errors() => {
             workflow.warnings = problems.sorted();
@@ -81,7 +99,12 @@ pub fn parse(id: &WorkflowId, text: &str, operator: &Operator) -> Result<Workflo
     }
 }
 
-fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Problems) -> Option<Workflow> {
+fn lower(
+    id: &WorkflowId,
+    root: &Node,
+    (operator, library): (&Operator, &Library),
+    problems: &mut Problems,
+) -> Option<Workflow> {
     let mut fields = Fields::of(root, "a workflow", problems)?;
     let name = fields.take("name").and_then(|node| read::name(node, "name", problems));
     let description = fields.take("description").and_then(|node| read::text(node, "description", problems));
@@ -93,8 +116,9 @@ fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Probl
         problems.error(Code::Conflict, node.place, message).help("rename the file, or remove id");
     }
     let triggers = fields.take("on").map(|node| Triggers::read(node, problems)).unwrap_or_default();
+    let inputs = inputs(fields.take("inputs"), &triggers, problems);
     let timeout = fields.take("timeout").and_then(|node| read::duration(node, "timeout", problems));
-    let concurrency = fields.take("concurrency").and_then(|node| concurrency(node, &triggers, problems));
+    let concurrency = fields.take("concurrency").and_then(|node| concurrency(node, (&triggers, &inputs), problems));
     let limits = fields.take("resource_limits").map(|node| limits(node, operator, problems));
     let budget = fields.take("budget").and_then(|node| budget(node, problems));
     let mut notifications = fields.take("notifications").map(|node| notify(node, problems)).unwrap_or_default();
@@ -111,12 +135,22 @@ fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Probl
         fallback_agents: handling.fallback_agents,
         ..defaults
     };
-    let drafted = fields.take("steps").map(|node| drafted(node, &defaults, operator, problems));
+    let env = fields.take("env").map(|node| env(node, &inputs, problems)).unwrap_or_default();
+    if let Some(node) = fields.take_either("run-name", "run_name", problems) {
+        run_name(node, &inputs, problems);
+    }
+    let permissions = fields.take("permissions").map(|node| steps::permissions(node, problems)).unwrap_or_default();
+    let drafted = fields.take("steps").map(|node| Reader::new(operator, library).read(node, &defaults, problems));
     if drafted.is_none() {
         problems.error(Code::MissingField, fields.place, "a workflow has no steps").help("write steps: with a list");
     }
-    fields.finish(&PLANNED, problems);
-    let (steps, critical_path) = graph(drafted?, problems)?;
+    fields.finish(&[], problems);
+    let mut drafted = drafted?;
+    count(&drafted, operator, problems);
+    for draft in &mut drafted {
+        draft.step.inherit(&env, &permissions);
+    }
+    let (steps, critical_path) = graph(drafted, &inputs, problems)?;
     let plan = Plan {
         workflow: id.clone(),
         name: name.unwrap_or_else(|| id.to_string()),
@@ -131,34 +165,38 @@ fn lower(id: &WorkflowId, root: &Node, operator: &Operator, problems: &mut Probl
         recovery_actions: handling.recovery_actions,
         critical_path,
     };
-    Some(Workflow { description, version, triggers, drafts, skip_markers, plan, warnings: Vec::new() })
+    Some(Workflow { description, version, triggers, inputs, drafts, skip_markers, plan, warnings: Vec::new() })
 }
 
-fn drafted(node: &Node, file: &FileDefaults, operator: &Operator, problems: &mut Problems) -> Vec<Draft> {
-    let Shape::List(items) = &node.shape else {
-        problems.error(Code::WrongKind, node.place, format!("steps is a list, not {}", node.kind()));
-        return Vec::new();
-    };
-    if items.is_empty() {
-        problems.error(Code::MissingField, node.place, "a workflow has at least one step");
-    }
-    let drafts: Vec<Draft> = items.iter().flat_map(|item| steps::read(item, file, operator, problems)).collect();
+/// Says where there are more steps than there may be.
+fn count(drafts: &[Draft], operator: &Operator, problems: &mut Problems) {
     let max = operator.steps_max;
-    if let Some(beyond) = drafts.get(max) {
-        let message = format!("a workflow has at most {max} steps with its rollbacks, this one has {}", drafts.len());
+    // A matrix is as many steps as it has combinations.
+    let counts = drafts.iter().scan(0, |all, draft| {
+        *all += draft.step.matrix.len().max(1);
+        Some(*all)
+    });
+    let counts: Vec<usize> = counts.collect();
+    if let Some(beyond) = counts.iter().position(|all| *all > max).and_then(|at| drafts.get(at)) {
+        let all = counts.last().copied().unwrap_or_default();
+        let message = format!("a workflow has at most {max} steps with its rollbacks, this one has {all}");
         problems.error(Code::TooLarge, beyond.place, message).help("split it into two workflows");
     }
-    drafts
 }
 
 /// Numbers the needs and links the graph. `None` when there is no graph to speak of.
-fn graph(mut drafts: Vec<Draft>, problems: &mut Problems) -> Option<(Vec<super::plan::Step>, Vec<PlanIx>)> {
+fn graph(
+    mut drafts: Vec<Draft>,
+    inputs: &Inputs,
+    problems: &mut Problems,
+) -> Option<(Vec<super::plan::Step>, Vec<PlanIx>)> {
     let wanted: Vec<Needs<'_>> = drafts
         .iter()
         .map(|draft| Needs { key: draft.step.key.as_str(), place: draft.place, names: &draft.needs })
         .collect();
     let needs = planner::resolve(&wanted, problems);
-    let circles = planner::circles(&needs);
+    let graph = planner::graph_of(needs.iter().map(Vec::as_slice));
+    let circles = graph.circles();
     for circle in &circles {
         let draft = |ix: &PlanIx| drafts.get(*ix as usize);
         let message =
@@ -173,12 +211,15 @@ fn graph(mut drafts: Vec<Draft>, problems: &mut Problems) -> Option<(Vec<super::
     if !circles.is_empty() {
         return None;
     }
-    names::check_steps(&mut drafts, &needs, problems);
+    names::check_steps(&mut drafts, &graph, inputs, problems);
     let mut steps = Vec::with_capacity(drafts.len());
     for (draft, needs) in drafts.into_iter().zip(needs) {
         let mut step = draft.step;
         step.needs = needs;
-        steps::mark_rollback(&mut step);
+        if draft.undoes {
+            step.rollback_of = step.needs.first().copied();
+        }
+        steps::finish_name(&mut step);
         steps.push(step);
     }
     let critical_path = planner::link(&mut steps);
@@ -219,9 +260,9 @@ const RECOVERY_ACTIONS: [(&str, &str); 5] = [
 const CHANNELS: [(&str, &str); 4] = [("slack", "slack"), ("email", "email"), ("sms", "sms"), ("webhook", "webhook")];
 
 /// `concurrency: group` or a mapping; `cancel-in-progress` is Actions' word for `on_conflict`.
-fn concurrency(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Option<Concurrency> {
+fn concurrency(node: &Node, of: (&Triggers, &Inputs), problems: &mut Problems) -> Option<Concurrency> {
     if node.shape == Shape::Text {
-        let group = group(node, triggers, problems)?;
+        let group = group(node, of, problems)?;
         return Some(Concurrency { group, limit: 1, on_conflict: OnConflict::Queue });
     }
     let mut fields = Fields::of(node, "concurrency", problems)?;
@@ -229,7 +270,7 @@ fn concurrency(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Opt
     if group_node.is_none() {
         problems.error(Code::MissingField, node.place, "concurrency has no group");
     }
-    let group = group_node.and_then(|node| group(node, triggers, problems));
+    let group = group_node.and_then(|node| group(node, of, problems));
     let limit = fields.take("limit").map_or(Some(1), |node| read::count(node, "limit", 1..=GROUP_LIMIT_MAX, problems));
     let cancel = fields.take("cancel-in-progress").map(|node| (node, read::flag(node, "cancel-in-progress", problems)));
     let said = fields.take("on_conflict").map(|node| read::choice(node, "on_conflict", &ON_CONFLICT, problems));
@@ -246,18 +287,53 @@ fn concurrency(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Opt
     Some(Concurrency { group: group?, limit: limit?, on_conflict })
 }
 
-fn group(node: &Node, triggers: &Triggers, problems: &mut Problems) -> Option<Expr> {
-    let text = read::text(node, "group", problems)?;
-    let template = Template::parse(&text).map_err(|error| read::bad_expression(&error, &text, node.place, problems));
-    let expr = template.ok()?.into_expr();
-    let expr = expr.map_err(|error| read::bad_expression(&error, &text, node.place, problems)).ok()?;
-    names::check_outside(&expr, node.place, problems);
-    // A push has no pull request; a group that leans on it alone would be none at all.
-    if triggers.push.is_some() && expr.names().iter().all(|name| name == "pr") && names::is_null_without_pr(&expr) {
-        let message = "the group is empty for a push, which has no pull request";
+fn group(node: &Node, (triggers, inputs): (&Triggers, &Inputs), problems: &mut Problems) -> Option<Expr> {
+    read::text(node, "group", problems)?;
+    outside(node, inputs, problems);
+    let expr = Template::parse(&node.written).ok()?.into_expr();
+    let expr = expr.map_err(|error| read::bad_expression(&error, node, problems)).ok()?;
+    // What is no pull request has none; a group that leans on it alone would be none at all.
+    if let Some(event) = triggers.without_pr()
+        && expr.names().iter().all(|name| name == "pr")
+        && names::is_null_without_pr(&expr)
+    {
+        let message = format!("the group is empty for {event}, which has no pull request");
         problems.error(Code::BadValue, node.place, message).help("write ${{ pr.number || sha }}");
     }
     Some(expr)
+}
+
+/// Checks a text that is evaluated before there is a run.
+fn outside(node: &Node, inputs: &Inputs, problems: &mut Problems) {
+    for mention in steps::mentions_in(node, Sees::Step, problems) {
+        names::check_outside(&mention, inputs, problems);
+    }
+}
+
+/// `inputs:`, which may stand under `on: manual` or at the top.
+fn inputs(node: Option<&Node>, triggers: &Triggers, problems: &mut Problems) -> Inputs {
+    let of_trigger = triggers.manual.clone().unwrap_or_default();
+    let Some(node) = node else { return of_trigger };
+    if !of_trigger.is_empty() {
+        problems.error(Code::Conflict, node.place, "inputs stand under on: manual already: use one of them");
+    }
+    Inputs::read(node, problems)
+}
+
+/// `env:` of all command lines of the file.
+pub(crate) fn env(node: &Node, inputs: &Inputs, problems: &mut Problems) -> BTreeMap<String, String> {
+    let mut mentions = Vec::new();
+    let env = work::env(node, &mut mentions, problems);
+    mentions.iter().for_each(|mention| names::check_outside(mention, inputs, problems));
+    env
+}
+
+fn run_name(node: &Node, inputs: &Inputs, problems: &mut Problems) {
+    if read::title(node, "run-name", problems).is_some() {
+        outside(node, inputs, problems);
+        let message = "this release checks run-name but shows the name of the workflow";
+        problems.warning(Code::NotYet, node.place, message);
+    }
 }
 
 fn limits(node: &Node, operator: &Operator, problems: &mut Problems) -> Limits {
@@ -283,18 +359,14 @@ fn ceiling<T: Ord + Copy>(said: Option<T>, most: T) -> T {
 }
 
 fn budget(node: &Node, problems: &mut Problems) -> Option<u64> {
-    const MICROS_DIGITS: usize = 6;
     let mut fields = Fields::of(node, "budget", problems)?;
-    let dollars = |text: &str| {
-        let micros = units::decimal(text, MICROS_DIGITS).filter(|micros| *micros > 0);
-        micros.ok_or_else(|| format!("{text} is no amount of dollars; write 5 or 0.50"))
-    };
-    let cost = fields.take("max_cost_usd").and_then(|node| read::with(node, "max_cost_usd", dollars, problems));
+    let cost =
+        fields.take("max_cost_usd").and_then(|node| read::with(node, "max_cost_usd", units::dollar_micros, problems));
     fields.finish(&[], problems);
     cost
 }
 
-fn notify(node: &Node, problems: &mut Problems) -> Notifications {
+pub(crate) fn notify(node: &Node, problems: &mut Problems) -> Notifications {
     let Some(mut fields) = Fields::of(node, "notifications", problems) else { return Notifications::default() };
     let mut flag = |name| fields.take(name).and_then(|node| read::flag(node, name, problems)).unwrap_or(false);
     let (on_start, on_complete, on_failure) = (flag("on_start"), flag("on_complete"), flag("on_failure"));
@@ -351,7 +423,7 @@ fn handling(node: &Node, problems: &mut Problems) -> Handling {
 }
 
 /// `defaults:`
-fn defaults(node: &Node, problems: &mut Problems) -> FileDefaults {
+pub(crate) fn defaults(node: &Node, problems: &mut Problems) -> FileDefaults {
     let mut found = FileDefaults::default();
     let Some(mut fields) = Fields::of(node, "defaults", problems) else { return found };
     found.agent = fields.take("agent").and_then(|node| {

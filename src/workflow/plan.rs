@@ -74,6 +74,9 @@ pub struct Step {
     /// The steps that must have ended well before this one starts; sorted.
     #[serde(default)]
     pub needs: Vec<PlanIx>,
+    /// How many of them that takes.
+    #[serde(default, skip_serializing_if = "Join::is_all")]
+    pub join: Join,
     /// The steps that need this one; sorted. The mirror of `needs`, so that an ended step finds them at once.
     #[serde(default)]
     pub dependants: Vec<PlanIx>,
@@ -113,12 +116,27 @@ pub struct Step {
     /// Fan-out at run time: an expression that gives a list; one instance for each item.
     #[serde(default)]
     pub for_each: Option<Expr>,
+    /// Fan-out at planning time: `matrix:` as the list of its combinations; one instance for each, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matrix: Vec<Combination>,
+    /// An instance of the fan-out that fails cancels its sisters.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fail_fast: bool,
     /// At most this many instances of the fan-out at once. Absent: as many as the run allows.
     #[serde(default)]
     pub max_parallel: Option<u32>,
     /// This step undoes that one: it starts only when that one started and then failed or timed out.
     #[serde(default)]
     pub rollback_of: Option<PlanIx>,
+    /// The outputs that it must give, where the file says which.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Output>,
+    /// What must be there when it starts: expressions that must not give `null`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_context: Vec<Expr>,
+    /// What its agent may touch.
+    #[serde(default, skip_serializing_if = "Permissions::is_unsaid")]
+    pub permissions: Permissions,
     /// A later expression names its outputs, so they stay in the state.
     #[serde(default)]
     pub outputs_used: bool,
@@ -128,6 +146,176 @@ pub struct Step {
 
 fn yes() -> bool {
     true
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// How many of a step's needs must have ended well before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Each.
+    #[default]
+    All,
+    /// One: it starts with the first that succeeds or has no opinion. When none does, it is as with all.
+    Any,
+}
+
+impl Join {
+    pub(crate) const WORDS: [(&str, Self); 2] = [("all", Self::All), ("any", Self::Any)];
+
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+/// One combination of a matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Combination {
+    /// What tells it from the others, for people: `ubuntu, 18`.
+    pub title: String,
+    /// What `matrix` is in its expressions.
+    pub values: BTreeMap<String, Value>,
+}
+
+/// One output of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// What kind of value it is.
+    pub kind: OutputKind,
+    /// Whether a result without it is no result.
+    #[serde(default = "yes")]
+    pub required: bool,
+}
+
+/// Kinds of outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputKind {
+    /// Anything.
+    Any,
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list.
+    List,
+    /// A mapping.
+    Object,
+}
+
+impl OutputKind {
+    pub(crate) const WORDS: [(&str, Self); 6] = [
+        ("any", Self::Any),
+        ("string", Self::String),
+        ("number", Self::Number),
+        ("boolean", Self::Boolean),
+        ("list", Self::List),
+        ("object", Self::Object),
+    ];
+
+    /// Its word in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    }
+
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::String => value.is_string(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+}
+
+/// What an agent may touch. What is not said is not limited by the workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Permissions {
+    /// Hosts that may be reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<String>,
+    /// Paths that may be changed, as globs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write_paths: Vec<String>,
+    /// Tools that may be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+}
+
+impl Permissions {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_unsaid(&self) -> bool {
+        self.network.is_empty() && self.write_paths.is_empty() && self.tools.is_empty()
+    }
+}
+
+/// Where the instances of a fan-out come from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FanOut<'a> {
+    /// A list that an expression gives.
+    Each(&'a Expr),
+    /// The combinations of a matrix.
+    Matrix(&'a [Combination]),
+}
+
+impl Step {
+    /// Where its instances come from, if it has instances.
+    #[must_use]
+    pub fn fan_out(&self) -> Option<FanOut<'_>> {
+        match &self.for_each {
+            _ if !self.matrix.is_empty() => Some(FanOut::Matrix(&self.matrix)),
+            Some(list) => Some(FanOut::Each(list)),
+            None => None,
+        }
+    }
+
+    /// Takes what the file says for all its steps, where the step says nothing of its own.
+    pub(crate) fn inherit(&mut self, env: &BTreeMap<String, String>, permissions: &Permissions) {
+        if self.action.run.is_some() {
+            for (name, value) in env {
+                self.action.env.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        if self.permissions.is_unsaid() {
+            self.permissions = permissions.clone();
+        }
+    }
+
+    /// What is wrong with outputs, one JSON object as text, against those that the step must give.
+    #[must_use]
+    pub fn unfit(&self, outputs: Option<&str>) -> Option<String> {
+        if self.outputs.is_empty() {
+            return None;
+        }
+        let given: BTreeMap<String, Value> = match outputs.map(serde_json::from_str) {
+            Some(Ok(given)) => given,
+            Some(Err(_)) => return Some("the outputs are no JSON object".to_owned()),
+            None => BTreeMap::new(),
+        };
+        self.outputs.iter().find_map(|(name, output)| match given.get(name) {
+            Some(value) if output.kind.fits(value) => None,
+            Some(_) => Some(format!("the output {name} is not what the step declares: {}", output.kind.word())),
+            None => output.required.then(|| format!("the output {name} is missing")),
+        })
+    }
+
+    /// Whether its `if:` is asked for each instance, because it looks at what tells them apart.
+    #[must_use]
+    pub fn condition_of_instances(&self) -> Option<&Expr> {
+        let condition = self.condition.as_ref().filter(|_| self.fan_out().is_some())?;
+        let names = condition.names();
+        (names.contains("item") || names.contains("matrix")).then_some(condition)
+    }
 }
 
 /// What a step does.

@@ -26,6 +26,9 @@ pub struct Problem {
     pub column: u32,
     /// What to do about it.
     pub help: Option<String>,
+    /// The file, where it is another than the one that was read: one that a step uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 impl Problem {
@@ -34,9 +37,9 @@ impl Problem {
     pub fn of_name(name: &str) -> Self {
         let message = format!("{name} is not the name of a workflow");
         let help = "letters, digits, - and _, then .yml: the name of the file is the id of the workflow";
-        let Place { line, column } = Place::START;
+        let Place { line, column, .. } = Place::START;
         let help = Some(help.to_owned());
-        Self { code: Code::BadId, severity: Severity::Error, message: cut(&message), line, column, help }
+        Self { code: Code::BadId, severity: Severity::Error, message: cut(&message), line, column, help, file: None }
     }
 }
 
@@ -68,7 +71,8 @@ pub enum Code {
     BadKey,
     /// A field that the language does not have. Often a slip: see the help.
     UnknownField,
-    /// A field that the language will have. It is refused in place of being ignored.
+    /// Something that the language has or will have, and that this release does not act on. As a warning it is checked
+    /// and left at that; as an error it is refused in place of being ignored.
     NotYet,
     /// A field that must be there is not.
     MissingField,
@@ -92,11 +96,13 @@ pub enum Code {
     UnknownType,
     /// A setting that has no effect where it stands.
     NoEffect,
+    /// A comparison that gives the same in every run, such as a choice with what is none of its options.
+    NeverTrue,
 }
 
 impl Code {
     /// Each of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Syntax,
         Self::TooLarge,
         Self::NotPlain,
@@ -116,6 +122,7 @@ impl Code {
         Self::BadExpression,
         Self::UnknownType,
         Self::NoEffect,
+        Self::NeverTrue,
     ];
 
     /// Its section of `docs/problems.md`, without the heading: why it is, an example of it, and the example mended.
@@ -158,6 +165,7 @@ impl fmt::Display for Code {
             Self::BadExpression => "bad-expression",
             Self::UnknownType => "unknown-type",
             Self::NoEffect => "no-effect",
+            Self::NeverTrue => "never-true",
         })
     }
 }
@@ -165,6 +173,9 @@ impl fmt::Display for Code {
 /// `3:7 unknown-field: …`, as compilers print it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+        }
         let warning = if self.severity == Severity::Warning { "warning: " } else { "" };
         write!(f, "{}:{} {warning}{}: {}", self.line, self.column, self.code, self.message)?;
         self.help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
@@ -176,11 +187,13 @@ impl fmt::Display for Problem {
 pub(crate) struct Place {
     pub(crate) line: u32,
     pub(crate) column: u32,
+    /// 0 is the file that is read; what it uses is counted from 1, see [`Problems::file`].
+    pub(crate) file: u16,
 }
 
 impl Place {
     /// The first character of a file.
-    pub(crate) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1, file: 0 };
 }
 
 /// Problems that are kept while a file is read; the rest is counted.
@@ -192,6 +205,8 @@ pub(crate) struct Problems {
     found: Vec<Problem>,
     dropped: usize,
     errors: bool,
+    /// The files that were used, by their numbers less one.
+    files: Vec<String>,
 }
 
 impl Problems {
@@ -230,6 +245,20 @@ impl Problems {
         }
     }
 
+    /// The number of a used file in places.
+    pub(crate) fn file(&mut self, path: &str) -> u16 {
+        self.files.push(path.to_owned());
+        u16::try_from(self.files.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Takes over what was found in a used file.
+    pub(crate) fn adopt(&mut self, path: &str, found: Vec<Problem>) {
+        for problem in found {
+            self.errors |= problem.severity == Severity::Error;
+            self.found.push(Problem { file: Some(path.to_owned()), ..problem });
+        }
+    }
+
     /// Whether the file cannot be used.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors
@@ -237,7 +266,12 @@ impl Problems {
 
     /// All of them by place, at most [`PROBLEMS_MAX`]; errors before warnings at one place.
     pub(crate) fn sorted(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        self.found.sort_by(|a, b| {
+            let key = |problem: &Problem| (problem.line, problem.column, problem.severity);
+            a.file.cmp(&b.file).then_with(|| key(a).cmp(&key(b)))
+        });
+        // A file that is used twice is wrong twice.
+        self.found.dedup_by(|a, b| a.file.is_some() && a == b);
         let beyond = self.found.len().saturating_sub(PROBLEMS_MAX) + self.dropped;
         if beyond > 0 {
             self.found.truncate(PROBLEMS_MAX);
@@ -256,8 +290,9 @@ impl Problems {
             self.dropped += 1;
             return self;
         }
-        let Place { line, column } = place;
-        self.found.push(Problem { code, severity, message: cut(&message), line, column, help: None });
+        let Place { line, column, file } = place;
+        let file = usize::from(file).checked_sub(1).and_then(|at| self.files.get(at)).cloned();
+        self.found.push(Problem { code, severity, message: cut(&message), line, column, help: None, file });
         self
     }
 }

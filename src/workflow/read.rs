@@ -60,6 +60,11 @@ impl<'a> Fields<'a> {
         first.or(second)
     }
 
+    /// What nobody has taken, where its names are the file's own.
+    pub(crate) fn rest(self) -> Vec<&'a Entry> {
+        self.left
+    }
+
     /// Tells of fields that the language will have, and then of those that nobody took.
     pub(crate) fn finish(self, planned: &[&str], problems: &mut Problems) {
         for entry in &self.left {
@@ -97,8 +102,18 @@ pub(crate) fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<S
     }
 }
 
-/// A name for people: one line, not empty, at most [`NAME_CHARS_MAX`] characters.
+/// A name for people: one line, not empty, at most [`NAME_CHARS_MAX`] characters, and no expressions.
 pub(crate) fn name(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
+    let text = title(node, what, problems)?;
+    if text.contains("${{") {
+        problems.error(Code::BadExpression, node.place, format!("{what} holds no expressions"));
+        return None;
+    }
+    Some(text)
+}
+
+/// As [`name`], where expressions may stand.
+pub(crate) fn title(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
     let text = text(node, what, problems)?;
     let text = text.trim();
     let message = match text.chars().count() {
@@ -189,15 +204,19 @@ pub(crate) fn parsed<T: std::str::FromStr<Err = crate::ids::BadId>>(
     text.parse().map_err(|error: crate::ids::BadId| _ = problems.error(Code::BadId, place, error.to_string())).ok()
 }
 
-/// An expression, with or without `${{ }}`.
-pub(crate) fn expr(node: &Node, what: &str, problems: &mut Problems) -> Option<Expr> {
+/// An expression, with or without `${{ }}`, and where in the text it begins.
+pub(crate) fn expr(node: &Node, what: &str, problems: &mut Problems) -> Option<(Expr, usize)> {
     let text = text(node, what, problems)?;
-    Expr::parse(&text).map_err(|error| bad_expression(&error, &text, node.place, problems)).ok()
+    Expr::parse_at(&text).map_err(|error| bad_expression(&error, node, problems)).ok()
 }
 
-/// Says what is wrong with an expression, and where in its text.
-pub(crate) fn bad_expression(error: &super::expr::Error, text: &str, place: Place, problems: &mut Problems) {
-    let before = text.get(..error.offset).map_or(0, |before| before.chars().count());
-    let message = format!("{}, at character {} of {text}", error.message, before + 1);
-    problems.error(Code::BadExpression, place, message);
+/// Says what is wrong with an expression, and where: in the file, or else in the text.
+pub(crate) fn bad_expression(error: &super::expr::Error, node: &Node, problems: &mut Problems) {
+    if let Some(place) = node.place_of(error.offset) {
+        problems.error(Code::BadExpression, place, error.message.clone());
+        return;
+    }
+    let before = node.written.get(..error.offset).map_or(0, |before| before.chars().count());
+    let message = format!("{}, at character {} of {}", error.message, before + 1, node.written);
+    problems.error(Code::BadExpression, node.place, message);
 }

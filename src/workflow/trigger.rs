@@ -1,9 +1,11 @@
 //! `on:` — which events start a workflow, and whether a given one does.
 
-use super::file::{Node, Shape};
+mod read;
+
+use super::inputs::Inputs;
 use super::pattern::Patterns;
-use super::problem::{Code, Place, Problems};
-use super::read::{self, Fields};
+use super::policy::Permission;
+use super::schedule::Schedule;
 
 /// The kinds of events that start a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,6 +14,14 @@ pub struct Triggers {
     pub pull_request: Option<PullRequest>,
     /// Pushes of branches and tags.
     pub push: Option<Push>,
+    /// Groups of the merge queue.
+    pub merge_group: Option<MergeGroup>,
+    /// The clock.
+    pub schedule: Vec<Schedule>,
+    /// A person who gives the inputs; `None` where the file does not say `manual`.
+    pub manual: Option<Inputs>,
+    /// Comments on pull requests.
+    pub comment: Option<Comment>,
 }
 
 /// Which pull request events.
@@ -23,6 +33,35 @@ pub struct PullRequest {
     pub branches: Filter,
     /// By changed files.
     pub paths: Filter,
+    /// By labels.
+    pub labels: Labels,
+}
+
+/// Which pull requests by their labels; case does not count, as on GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Labels {
+    /// At least one of these, where there are any.
+    pub any: Vec<String>,
+    /// None of these: those written with a `!`.
+    pub none: Vec<String>,
+}
+
+/// Which groups of the merge queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MergeGroup {
+    /// By the branch that they shall be merged into.
+    pub branches: Filter,
+}
+
+/// Which comments on pull requests: those with a line that is one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// `deploy` for a line that begins with the word `/deploy`.
+    pub commands: Vec<String>,
+    /// Whole lines, such as `ship it`; case does not count.
+    pub phrases: Vec<String>,
+    /// The least permission of who writes it.
+    pub from: Permission,
 }
 
 /// Which pushes. With neither branches nor tags every push counts; with one of them only that kind.
@@ -59,6 +98,8 @@ pub enum Subject<'a> {
         base: &'a str,
         /// The changed files; `None` when there are too many to know, which passes every filter.
         paths: Option<&'a [String]>,
+        /// Its labels; `None` when they are not known, which passes every filter.
+        labels: Option<&'a [String]>,
     },
     /// A branch or tag was pushed.
     Push {
@@ -66,6 +107,22 @@ pub enum Subject<'a> {
         reference: &'a str,
         /// As above.
         paths: Option<&'a [String]>,
+    },
+    /// The merge queue wants checks for a group.
+    MergeGroup {
+        /// The branch that it shall be merged into.
+        base: &'a str,
+    },
+    /// The time of a schedule has come; which one, the clock knows.
+    Schedule,
+    /// A person wants it, with the inputs that were given.
+    Manual,
+    /// Somebody wrote a comment on a pull request.
+    Comment {
+        /// Its lines as people see them, outside quotes and code.
+        lines: &'a [&'a str],
+        /// What its writer may do; `None` in any doubt.
+        permission: Option<Permission>,
     },
 }
 
@@ -81,12 +138,15 @@ pub enum Verdict {
 }
 
 /// The actions of a pull request that can start a workflow; the first three do when no `types` are given.
-pub const PULL_REQUEST_TYPES: [&str; 8] =
-    ["opened", "synchronize", "reopened", "ready_for_review", "converted_to_draft", "edited", "labeled", "unlabeled"];
-/// How many of [`PULL_REQUEST_TYPES`] count without being asked for, as on Actions.
-const DEFAULT_TYPES: usize = 3;
-/// What Actions knows beside them.
-const PLANNED_TYPES: [&str; 12] = [
+pub const PULL_REQUEST_TYPES: [&str; 20] = [
+    "opened",
+    "synchronize",
+    "reopened",
+    "ready_for_review",
+    "converted_to_draft",
+    "edited",
+    "labeled",
+    "unlabeled",
     "assigned",
     "unassigned",
     "closed",
@@ -100,26 +160,15 @@ const PLANNED_TYPES: [&str; 12] = [
     "review_request_removed",
     "auto_merge_enabled",
 ];
-/// Kinds of events that the language will have.
-const PLANNED_EVENTS: [&str; 9] = [
-    "merge_group",
-    "schedule",
-    "manual",
-    "workflow_dispatch",
-    "workflow_call",
-    "workflow_run",
-    "issue_comment",
-    "release",
-    "pull_request_target",
-];
 
 /// Whether an event starts a workflow with these triggers.
 #[must_use]
 pub fn matches(triggers: &Triggers, subject: &Subject<'_>) -> Verdict {
     match *subject {
-        Subject::PullRequest { action, base, paths } => match &triggers.pull_request {
+        Subject::PullRequest { action, base, paths, labels } => match &triggers.pull_request {
             Some(wanted) if wanted.types.contains(&action) => first_filtered([
                 wanted.branches.keeps_out(base, "the base branch", "branches"),
+                wanted.labels.keep_out(labels),
                 wanted.paths.keeps_all_out(paths),
             ]),
             Some(_) | None => Verdict::NoTrigger,
@@ -128,11 +177,34 @@ pub fn matches(triggers: &Triggers, subject: &Subject<'_>) -> Verdict {
             Some(wanted) => wanted.matches(reference, paths),
             None => Verdict::NoTrigger,
         },
+        Subject::MergeGroup { base } => match &triggers.merge_group {
+            Some(wanted) => first_filtered([wanted.branches.keeps_out(base, "the base branch", "branches")]),
+            None => Verdict::NoTrigger,
+        },
+        Subject::Schedule if triggers.schedule.is_empty() => Verdict::NoTrigger,
+        Subject::Manual if triggers.manual.is_none() => Verdict::NoTrigger,
+        Subject::Schedule | Subject::Manual => Verdict::Run,
+        Subject::Comment { lines, permission } => match &triggers.comment {
+            Some(wanted) => wanted.matches(lines, permission),
+            None => Verdict::NoTrigger,
+        },
     }
 }
 
 fn first_filtered<const N: usize>(reasons: [Option<String>; N]) -> Verdict {
     reasons.into_iter().flatten().next().map_or(Verdict::Run, Verdict::Filtered)
+}
+
+impl Triggers {
+    /// An event that starts the workflow and belongs to no pull request, in words.
+    pub(crate) fn without_pr(&self) -> Option<&'static str> {
+        let found = [
+            (self.push.is_some(), "a push"),
+            (self.merge_group.is_some(), "a merge group"),
+            (!self.schedule.is_empty(), "a schedule"),
+        ];
+        found.into_iter().find(|(starts, _)| *starts).map(|(_, event)| event)
+    }
 }
 
 impl Push {
@@ -150,6 +222,35 @@ impl Push {
         }
         let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
         first_filtered([self.branches.keeps_out(branch, "the branch", "branches"), self.paths.keeps_all_out(paths)])
+    }
+}
+
+impl Labels {
+    fn keep_out(&self, labels: Option<&[String]>) -> Option<String> {
+        let labels = labels?;
+        let has = |wanted: &&String| labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
+        if let Some(unwanted) = self.none.iter().find(has) {
+            return Some(format!("it has the label {unwanted}, which labels excludes"));
+        }
+        let missing = !self.any.is_empty() && !self.any.iter().any(|wanted| has(&wanted));
+        missing.then(|| format!("it has none of the labels {}", self.any.join(", ")))
+    }
+}
+
+impl Comment {
+    fn matches(&self, lines: &[&str], permission: Option<Permission>) -> Verdict {
+        let is_command = |line: &str| {
+            let word = line.strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
+            word.is_some_and(|word| self.commands.iter().any(|command| command == word))
+        };
+        let is_phrase = |line: &str| self.phrases.iter().any(|phrase| phrase.eq_ignore_ascii_case(line));
+        if !lines.iter().map(|line| line.trim()).any(|line| is_command(line) || is_phrase(line)) {
+            return Verdict::NoTrigger;
+        }
+        match permission {
+            Some(has) if has >= self.from => Verdict::Run,
+            Some(_) | None => Verdict::Filtered(format!("who wrote it may not: it takes {}", self.from.word())),
+        }
     }
 }
 
@@ -178,109 +279,6 @@ impl Filter {
             }
             Self::None | Self::Only(_) | Self::Ignore(_) => None,
         }
-    }
-
-    fn read(fields: &mut Fields<'_>, names: [&'static str; 3], problems: &mut Problems) -> Self {
-        let [name, ignore, underscored] = names;
-        let only = fields.take(name);
-        match (only, fields.take_either(ignore, underscored, problems)) {
-            (None, None) => Self::None,
-            (Some(only), None) => Self::Only(Patterns::read(only, name, problems)),
-            (None, Some(ignored)) => Self::Ignore(Patterns::read(ignored, ignore, problems)),
-            (Some(_), Some(ignored)) => {
-                let message = format!("{name} and {ignore} exclude each other");
-                problems.error(Code::Conflict, ignored.place, message).help(format!("write ! patterns in {name}"));
-                Self::None
-            }
-        }
-    }
-}
-
-const BRANCHES: [&str; 3] = ["branches", "branches-ignore", "branches_ignore"];
-const TAGS: [&str; 3] = ["tags", "tags-ignore", "tags_ignore"];
-const PATHS: [&str; 3] = ["paths", "paths-ignore", "paths_ignore"];
-
-impl Triggers {
-    /// Reads `on:`, which is one event, a list of events, or a mapping with their filters.
-    pub(crate) fn read(node: &Node, problems: &mut Problems) -> Self {
-        let mut triggers = Self::default();
-        let empty = Node { place: node.place, shape: Shape::Null, written: String::new() };
-        if let Shape::Map(entries) = &node.shape {
-            for entry in entries {
-                triggers.add(&entry.key, entry.place, &entry.node, problems);
-            }
-        } else {
-            for (event, place) in read::texts(node, "on", EVENTS_MAX, problems) {
-                triggers.add(&event, place, &empty, problems);
-            }
-        }
-        triggers
-    }
-
-    fn add(&mut self, event: &str, place: Place, node: &Node, problems: &mut Problems) {
-        match event {
-            "pull_request" => self.pull_request = PullRequest::read(node, problems),
-            "push" => self.push = Push::read(node, problems),
-            _ if PLANNED_EVENTS.contains(&event) => {
-                let message = format!("the event {event} is not there yet");
-                problems.error(Code::NotYet, place, message).help("remove it for now; pull_request and push are there");
-            }
-            _ => {
-                let all = || Some("there are pull_request and push".to_owned());
-                let problem = problems.error(Code::BadValue, place, format!("there is no event {event}"));
-                problem.did_you_mean(event, ["pull_request", "push"], all);
-            }
-        }
-    }
-}
-
-/// Events in one list.
-const EVENTS_MAX: usize = 20;
-
-impl PullRequest {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::of(node, "pull_request", problems)?;
-        let types = match fields.take("types") {
-            None => PULL_REQUEST_TYPES[..DEFAULT_TYPES].to_vec(),
-            Some(node) => types(node, problems),
-        };
-        let branches = Filter::read(&mut fields, BRANCHES, problems);
-        let paths = Filter::read(&mut fields, PATHS, problems);
-        fields.finish(&[], problems);
-        Some(Self { types, branches, paths })
-    }
-}
-
-fn types(node: &Node, problems: &mut Problems) -> Vec<&'static str> {
-    let texts = read::texts(node, "types", PULL_REQUEST_TYPES.len() + PLANNED_TYPES.len(), problems);
-    if texts.is_empty() {
-        problems.error(Code::BadValue, node.place, "types names none, so nothing would ever start");
-    }
-    let mut types = Vec::with_capacity(texts.len());
-    for (text, place) in texts {
-        match PULL_REQUEST_TYPES.into_iter().find(|known| *known == text) {
-            Some(known) => types.push(known),
-            None if PLANNED_TYPES.contains(&text.as_str()) => {
-                problems.error(Code::NotYet, place, format!("the type {text} is not there yet"));
-            }
-            None => {
-                let message = format!("there is no type {text}; there are {}", PULL_REQUEST_TYPES.join(", "));
-                let problem = problems.error(Code::BadValue, place, message);
-                problem.did_you_mean(&text, PULL_REQUEST_TYPES, || None);
-            }
-        }
-    }
-    types
-}
-
-impl Push {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::of(node, "push", problems)?;
-        let branches = Filter::read(&mut fields, BRANCHES, problems);
-        let tags = Filter::read(&mut fields, TAGS, problems);
-        let paths = Filter::read(&mut fields, PATHS, problems);
-        fields.finish(&[], problems);
-        Some(Self { branches, tags, paths })
     }
 }
 

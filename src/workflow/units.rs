@@ -77,6 +77,13 @@ pub(crate) fn cpu_millis(text: &str) -> Result<u32, String> {
     millis.and_then(|millis| u32::try_from(millis).ok()).filter(|millis| *millis > 0).ok_or_else(wrong)
 }
 
+/// `5` or `0.50` dollars, in millionths of one.
+pub(crate) fn dollar_micros(text: &str) -> Result<u64, String> {
+    const MICROS_DIGITS: usize = 6;
+    let micros = decimal(text, MICROS_DIGITS).filter(|micros| *micros > 0);
+    micros.ok_or_else(|| format!("{text} is no amount of dollars; write 5 or 0.50"))
+}
+
 /// A decimal number in parts of `1 / 10^digits`, without ever being a float.
 pub(crate) fn decimal(text: &str, digits: usize) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::defaults::{self, SHELL, of_agent, of_kind};
 use super::file::{Node, Shape};
-use super::plan::{Action, Kind, Resources, Retry, Step, Strategy};
+use super::plan::{Action, Join, Kind, Permissions, Resources, Retry, Step, Strategy};
 use super::problem::{Code, Place, Problems};
 use super::read::{self, Fields};
-use super::steps::{Mention, mentions_below, mentions_in};
+use super::steps::{Mention, Sees, mentions_below, mentions_in};
 use super::units;
 use crate::ids::{AgentName, StepKey};
 
@@ -32,6 +32,19 @@ pub(crate) struct FileDefaults {
     pub(crate) strategy: Option<Strategy>,
     pub(crate) max_retries: Option<u32>,
     pub(crate) fallback_agents: Vec<AgentName>,
+}
+
+impl FileDefaults {
+    /// What a used file says, and where it says nothing, what its user's file says.
+    pub(crate) fn or(self, user: &Self) -> Self {
+        Self {
+            agent: self.agent.or_else(|| user.agent.clone()),
+            timeout: self.timeout.or(user.timeout),
+            retries: self.retries.or(user.retries),
+            backoff: self.backoff,
+            ..user.clone()
+        }
+    }
 }
 
 /// `retry:` — how long to wait between tries.
@@ -86,13 +99,13 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Reads the fields; `item` says whether its texts are evaluated for each item of a fan-out.
-    pub(crate) fn read(fields: &mut Fields<'_>, file: &FileDefaults, item: bool, problems: &mut Problems) -> Self {
+    /// Reads the fields.
+    pub(crate) fn read(fields: &mut Fields<'_>, file: &FileDefaults, problems: &mut Problems) -> Self {
         let place = fields.place;
         let kind = fields.take("type").and_then(|node| kind(node, problems)).unwrap_or(Kind::Other);
         let mut mentions = Vec::new();
         let line = fields.take("run");
-        let action = action(line, fields, item, &mut mentions, problems);
+        let action = action(line, fields, &mut mentions, problems);
         let said = fields.take("agent").and_then(|node| agent(node, problems));
         let agent = whom(said, line.is_some(), file, place, problems);
         let own_fallbacks = fields.take("fallback_agents").map(|node| agents(node, "fallback_agents", problems));
@@ -145,6 +158,7 @@ impl Work {
             agent: self.agent.clone(),
             fallback_agents: self.fallback_agents.clone(),
             needs: Vec::new(),
+            join: Join::All,
             dependants: Vec::new(),
             condition: None,
             timeout: self.timeout,
@@ -159,8 +173,13 @@ impl Work {
             environment: None,
             approval: None,
             for_each: None,
+            matrix: Vec::new(),
+            fail_fast: false,
             max_parallel: None,
             rollback_of: None,
+            outputs: BTreeMap::new(),
+            required_context: Vec::new(),
+            permissions: Permissions::default(),
             outputs_used: false,
             path: self.timeout,
         }
@@ -227,17 +246,17 @@ fn whom(
 fn action(
     line: Option<&Node>,
     fields: &mut Fields<'_>,
-    item: bool,
     mentions: &mut Vec<Mention>,
     problems: &mut Problems,
 ) -> Action {
     let run = line.and_then(|node| run(node, problems));
+    let run = within(run, line.is_some(), fields, problems);
     let with = fields.take_either("with", "config", problems);
     let with = with.map_or_else(BTreeMap::new, |node| {
-        mentions.extend(mentions_below(node, item, problems));
+        mentions.extend(mentions_below(node, problems));
         free_form(node, problems)
     });
-    let env = fields.take("env").map(|node| (node.place, env(node, item, mentions, problems)));
+    let env = fields.take("env").map(|node| (node.place, env(node, mentions, problems)));
     let secrets = fields.take("secrets").map(|node| (node.place, secrets(node, problems)));
     for (place, field) in [(env.as_ref().map(|e| e.0), "env"), (secrets.as_ref().map(|s| s.0), "secrets")] {
         if let (Some(place), None) = (place, line) {
@@ -264,6 +283,31 @@ fn run(node: &Node, problems: &mut Problems) -> Option<String> {
     Some(text)
 }
 
+/// `working-directory:` and `shell:`. The first is sugar for a line that goes there; the second may only name what runs
+/// command lines anyway.
+fn within(run: Option<String>, by_line: bool, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<String> {
+    const SHELLS: [(&str, ()); 2] = [("bash", ()), ("sh", ())];
+    let directory = fields.take_either("working-directory", "working_directory", problems);
+    let shell = fields.take("shell");
+    for (node, field) in [(directory, "working-directory"), (shell, "shell")] {
+        if let (Some(node), false) = (node, by_line) {
+            problems.error(Code::NoEffect, node.place, format!("{field} is for steps with run only"));
+        }
+    }
+    let _ = shell.and_then(|node| read::choice(node, "shell", &SHELLS, problems));
+    let Some(directory) = directory.and_then(|node| read::with(node, "working-directory", relative, problems)) else {
+        return run;
+    };
+    run.map(|run| format!("cd -- '{}'\n{run}", directory.replace('\'', r"'\''")))
+}
+
+/// A folder of the checkout.
+fn relative(text: &str) -> Result<String, String> {
+    let inside = !text.is_empty() && !text.starts_with('/') && text.split('/').all(|part| part != "..");
+    let plain = !text.contains(['\n', '\r', '\0']) && !text.contains("${{") && text.len() <= read::TEXT_BYTES_MAX / 8;
+    if inside && plain { Ok(text.to_owned()) } else { Err(format!("{text:?} is no folder of the repository")) }
+}
+
 fn free_form(node: &Node, problems: &mut Problems) -> BTreeMap<String, Value> {
     match &node.shape {
         Shape::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect(),
@@ -275,7 +319,7 @@ fn free_form(node: &Node, problems: &mut Problems) -> BTreeMap<String, Value> {
     }
 }
 
-fn env(node: &Node, item: bool, mentions: &mut Vec<Mention>, problems: &mut Problems) -> BTreeMap<String, String> {
+pub(crate) fn env(node: &Node, mentions: &mut Vec<Mention>, problems: &mut Problems) -> BTreeMap<String, String> {
     let Shape::Map(entries) = &node.shape else {
         problems.error(Code::WrongKind, node.place, format!("env is a mapping, not {}", node.kind()));
         return BTreeMap::new();
@@ -287,7 +331,7 @@ fn env(node: &Node, item: bool, mentions: &mut Vec<Mention>, problems: &mut Prob
     for entry in entries.iter().take(VARIABLES_MAX) {
         variable(&entry.key, entry.place, problems);
         if let Some(text) = read::text(&entry.node, &entry.key, problems) {
-            mentions.extend(mentions_in(&text, entry.node.place, item, problems));
+            mentions.extend(mentions_in(&entry.node, Sees::Instance, problems));
             env.insert(entry.key.clone(), text);
         }
     }

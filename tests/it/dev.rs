@@ -1,9 +1,11 @@
-//! `pointsman dev`, the binary itself, as somebody uses it who has no terminal: plain lines, each change once.
+//! `pointsman dev` and `pointsman run`, the binary itself, as somebody uses it who has no terminal: plain lines, each
+//! change once.
 //!
 //! Every test has a folder of its own for what is temporary, and fails when anything is left in it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -16,7 +18,7 @@ const LINE_WITHIN: Duration = Duration::from_secs(120);
 /// What every command of the shell agent has in its environment.
 const MARK: &str = "POINTSMAN_TEST_OF";
 
-/// A `pointsman dev` that runs.
+/// A `pointsman dev` or `pointsman run` that runs.
 struct Dev {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -39,10 +41,23 @@ impl Dev {
 
     fn start_in(args: &[&str], env: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
-            .arg("dev")
-            .args(args)
-            .arg(format!("--env={MARK}={}", folder.path().display()))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        command.arg("dev").args(args).arg(format!("--env={MARK}={}", folder.path().display()));
+        Self::spawn(command, env, folder)
+    }
+
+    /// `pointsman run` in a folder.
+    fn run(work: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        command.arg("run").args(args).current_dir(work);
+        let mark = folder.path().display().to_string();
+        let env: Vec<(&str, &str)> = env.iter().copied().chain([(MARK, mark.as_str())]).collect();
+        Self::spawn(command, &env, folder)
+    }
+
+    fn spawn(mut command: Command, env: &[(&str, &str)], folder: TempDir) -> Self {
+        let mut child = command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("TMPDIR", folder.path())
@@ -214,4 +229,74 @@ fn what_cannot_work_says_what_to_do() {
         assert_eq!(code, Some(*expected), "{said}");
         assert_says(&said, &[part]);
     }
+}
+
+/// A folder with a workflow: `make` writes, `check` reads what stands there and what `make` said.
+fn work(check: &str) -> TempDir {
+    let work = TempDir::new().unwrap();
+    fs::create_dir(work.path().join(".workflows")).unwrap();
+    fs::write(work.path().join("here.txt"), "as it stands\n").unwrap();
+    let workflow = r#"
+on:
+  push: { branches: [nowhere] }
+steps:
+  - id: make
+    run: |
+      cat here.txt > made.txt
+      echo "made=$WHO" >> "$POINTSMAN_OUTPUT"
+  - id: check
+    needs: [make]
+    env: { MADE: "${{ steps.make.outputs.made }}" }
+    run: |
+      CHECK
+"#;
+    let workflow = workflow.replace("CHECK", check);
+    fs::write(work.path().join(".workflows/local.yml"), workflow).unwrap();
+    work
+}
+
+#[test]
+fn a_workflow_runs_in_the_folder_as_it_stands() {
+    let work = work("test \"$(cat made.txt) by $MADE\" = \"as it stands by me\"");
+    let (code, said) = Dev::run(work.path(), &["local"], &[("WHO", "me")]).end();
+    assert_says(
+        &said,
+        &["local runs for real in ", "✔ local / make  success", "✔ local / check  success", "✔ local  success"],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(fs::read_to_string(work.path().join("made.txt")).unwrap(), "as it stands\n");
+}
+
+#[test]
+fn a_red_step_shows_its_log() {
+    let work = work("sh -c 'echo three are red; exit 3'");
+    let (code, said) = Dev::run(work.path(), &[".workflows/local.yml"], &[("WHO", "me")]).end();
+    assert_eq!(code, Some(1), "{said}");
+    assert_says(&said, &["✔ local / make  success", "✘ local / check  failure", "│ three are red", "local: not green"]);
+    assert!(!said.contains("error:"), "what went wrong was said already\n{said}");
+}
+
+#[test]
+fn a_command_does_the_steps_of_an_agent() {
+    let work = work("true");
+    let review = "on: push\nsteps:\n  - { id: review, agent: claude-code, with: { focus: security } }\n";
+    fs::write(work.path().join(".workflows/review.yml"), review).unwrap();
+    let (code, said) = Dev::run(work.path(), &["review"], &[]).end();
+    assert_eq!(code, Some(2), "{said}");
+    assert_says(&said, &["claude-code (review): --agent 'claude-code=exec:COMMAND', or CLAUDE_CODE_ENDPOINT=http://…"]);
+    let agent = "--agent=claude-code=exec:grep -o '\"focus\": \"security\"' \"$POINTSMAN_REQUEST\" > asked.txt";
+    let (code, said) = Dev::run(work.path(), &["review", agent], &[]).end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(fs::read_to_string(work.path().join("asked.txt")).unwrap(), "\"focus\": \"security\"\n");
+}
+
+#[test]
+fn an_interrupt_cancels_the_run() {
+    let work = work("sleep 1000");
+    let mut run = Dev::run(work.path(), &["local"], &[("WHO", "me")]);
+    run.until("local / check  in progress");
+    run.signal(Signal::INT);
+    let (code, said) = run.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert_says(&said, &["cancelled before the run had ended"]);
 }

@@ -21,7 +21,7 @@ use pointsman::loops::runs::{Act, Done, Runs, Together};
 use pointsman::loops::send::{self, Sender};
 use pointsman::loops::source::Source;
 use pointsman::loops::watch::{self, Watch};
-use pointsman::runner::{self, Runner, Sandbox};
+use pointsman::runner::{self, Place, Runner, Sandbox};
 use pointsman::store::{Door, Incarnation, NoFaults, Store, StoreOptions};
 use pointsman::time::{Clock, Timestamp};
 use pointsman::wake::{Loop, Wakes};
@@ -402,6 +402,7 @@ async fn start_runner(workdir: &Path, stop: CancellationToken) -> Url {
         driver: runner::Driver::Exec,
         bearer: None,
         workdir: workdir.to_owned(),
+        place: Place::Fresh,
         sandbox: Sandbox::Auto,
         max_concurrent: 8,
         name: "shell".to_owned(),

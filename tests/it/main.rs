@@ -14,6 +14,7 @@ mod nemesis;
 mod payloads;
 mod reconcile;
 mod service;
+mod shell;
 mod stub;
 mod talk;
 mod tidy;

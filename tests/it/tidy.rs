@@ -9,7 +9,7 @@ use std::path::Path;
 /// The layers, each in its order: a module imports from lower layers and from earlier modules of its own.
 const LAYERS: &[&[&str]] = &[
     &["ids", "time", "crash"],
-    &["inbound", "workflow", "command", "engine", "report", "route"],
+    &["inbound", "workflow", "command", "engine", "report", "route", "explain", "rehearse"],
     &["store", "github", "agents", "wake", "metrics"],
     &["loops"],
     &["http", "runner", "playground", "sim"],

@@ -1,7 +1,7 @@
 //! What is played: a repository with its workflows, and the change that bob makes to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -10,7 +10,8 @@ use crate::playground::{GitHub, Person};
 use crate::workflow::defaults::Operator;
 use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::trigger::{Subject, Verdict, matches};
-use crate::workflow::{Workflow, builtin, parse};
+use crate::workflow::uses::LIBRARY;
+use crate::workflow::{Library, Workflow, builtin, parse_with};
 
 const FOLDER: &str = ".workflows";
 const CI: (&str, &str) = ("ci", include_str!("../../../.workflows-example/ci.yml"));
@@ -33,6 +34,17 @@ pub(super) struct Wish {
     pub(super) repo: Option<PathBuf>,
     pub(super) workflow: Option<String>,
     pub(super) broken: bool,
+    /// Run this in a folder of this machine.
+    pub(super) here: Option<Here>,
+}
+
+/// A workflow that runs in a folder as it stands.
+#[derive(Debug)]
+pub(super) struct Here {
+    pub(super) id: WorkflowId,
+    /// Started by every pull request: see [`super::run`].
+    pub(super) text: String,
+    pub(super) folder: PathBuf,
 }
 
 /// What is played.
@@ -42,6 +54,8 @@ pub(super) struct Scene {
     pub(super) workflows: Vec<WorkflowId>,
     /// Every agent that they name, but for the shell.
     pub(super) agents: BTreeSet<AgentName>,
+    /// The folder that steps run in, where they get no checkouts.
+    pub(super) here: Option<PathBuf>,
     branch: &'static str,
     sample: bool,
     broken: bool,
@@ -60,10 +74,11 @@ impl Wish {
     /// # Errors
     /// When there is nothing to play, with what to do about it.
     pub(super) async fn stage(&self, github: &GitHub) -> anyhow::Result<Scene> {
-        let sample = self.repo.is_none();
-        let repo = match &self.repo {
-            None => self.sample(github).await?,
-            Some(path) => self.copy(github, path).await?,
+        let sample = self.repo.is_none() && self.here.is_none();
+        let repo = match (&self.here, &self.repo) {
+            (Some(here), _) => here.repository(github).await?,
+            (None, None) => self.sample(github).await?,
+            (None, Some(path)) => self.copy(github, path).await?,
         };
         let files = read_files(github, &repo).await?;
         let change = [if sample { GREET.0 } else { NOTE }.to_owned()];
@@ -78,7 +93,8 @@ impl Wish {
             }
             github.set_default_branch(repo.as_str(), base).await?;
             let agents = files.iter().filter_map(|file| file.workflow.as_ref()).flat_map(agents).collect();
-            return Ok(Scene { repo, workflows, agents, branch, sample, broken: self.broken, changes: 0 });
+            let here = self.here.as_ref().map(|here| here.folder.clone());
+            return Ok(Scene { repo, workflows, agents, here, branch, sample, broken: self.broken, changes: 0 });
         }
         bail!(
             "no workflow in {FOLDER}/ starts for a pull request into {}: give one `on: pull_request`",
@@ -97,13 +113,10 @@ impl Wish {
     }
 
     /// A copy of a repository of this machine, and the wanted built-in in it where it has no such file itself.
-    async fn copy(&self, github: &GitHub, path: &std::path::Path) -> anyhow::Result<RepoName> {
+    async fn copy(&self, github: &GitHub, path: &Path) -> anyhow::Result<RepoName> {
         let wrong = || format!("--repo {}: give the folder of a git repository with a commit", path.display());
         let path = path.canonicalize().with_context(wrong)?;
-        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
-        let folder = path.file_name().unwrap_or_default().to_string_lossy();
-        let name: String = folder.trim_start_matches('.').chars().map(plain).take(80).collect();
-        let name = format!("octo/{}", if name.is_empty() { "repository" } else { &name });
+        let name = name_of(&path);
         let repo = github.add_repository_from_git(&name, path).await.with_context(wrong)?;
         let files = github.files_in(repo.as_str(), FOLDER).await?;
         if let Some(name) = &self.workflow {
@@ -126,10 +139,29 @@ impl Wish {
     }
 }
 
+impl Here {
+    /// A repository with nothing but the workflow: the steps work on the folder itself.
+    async fn repository(&self, github: &GitHub) -> anyhow::Result<RepoName> {
+        let path = format!("{FOLDER}/{}.yml", self.id);
+        Ok(github.add_repository(&name_of(&self.folder), &[(&path, &self.text)]).await?)
+    }
+}
+
+/// What the repository of a folder is called.
+fn name_of(path: &Path) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+    let folder = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = folder.trim_start_matches('.').chars().map(plain).take(80).collect();
+    format!("octo/{}", if name.is_empty() { "repository" } else { &name })
+}
+
 async fn read_files(github: &GitHub, repo: &RepoName) -> anyhow::Result<Vec<File>> {
     let texts: BTreeMap<String, String> = github.files_in(repo.as_str(), FOLDER).await?;
+    let library: Library = github.files_in(repo.as_str(), LIBRARY.trim_end_matches('/')).await?;
     let file = |(path, text): (&String, &String)| match kind_of(path) {
-        FileKind::Workflow(id) => Some(File { workflow: parse(&id, text, &Operator::default()).ok(), id }),
+        FileKind::Workflow(id) => {
+            Some(File { workflow: parse_with(&id, text, &Operator::default(), &library).ok(), id })
+        }
         FileKind::Policy | FileKind::Other => None,
     };
     Ok(texts.iter().filter_map(file).collect())
@@ -141,7 +173,8 @@ impl File {
         let Some(workflow) = &self.workflow else { return true };
         let reference = format!("refs/heads/{branch}");
         let paths = Some(paths);
-        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths }) == Verdict::Run
+        matches(&workflow.triggers, &Subject::PullRequest { action: "opened", base, paths, labels: None })
+            == Verdict::Run
             || matches(&workflow.triggers, &Subject::Push { reference: &reference, paths }) == Verdict::Run
     }
 }

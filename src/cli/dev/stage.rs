@@ -16,8 +16,9 @@ use crate::cli::{Failure, log};
 use crate::config::{self, Settings, Sources, names};
 use crate::ids::AgentName;
 use crate::playground::{GitHub, Options, Rehearsal};
-use crate::runner::{self, Driver, Runner, Sandbox};
+use crate::runner::{self, Driver, Place, Runner, Sandbox};
 use crate::time::Clock;
+use crate::workflow::defaults::SHELL;
 
 /// Steps that the shell agent runs at once.
 const SHELL_STEPS_MAX: usize = 4;
@@ -69,9 +70,9 @@ pub(super) struct Stage {
     pub(super) sandbox: &'static str,
     pub(super) address: String,
     service: Service,
-    runner: JoinHandle<Result<(), runner::Error>>,
+    runners: Vec<JoinHandle<Result<(), runner::Error>>>,
     stop: CancellationToken,
-    /// Without [`Stage::stop`] the runner still ends with this.
+    /// Without [`Stage::stop`] the runners still end with this.
     _guard: DropGuard,
     _rehearsal: Rehearsal,
     folder: Folder,
@@ -84,6 +85,10 @@ pub(super) struct Wanted<'a> {
     pub(super) port: u16,
     /// Variables that every step gets.
     pub(super) env: BTreeMap<String, String>,
+    /// Where steps run.
+    pub(super) place: Place,
+    /// Command lines that do the steps of these agents.
+    pub(super) commands: &'a BTreeMap<AgentName, String>,
 }
 
 impl Stage {
@@ -92,27 +97,46 @@ impl Stage {
         let clock = Clock::machine();
         let folder = Folder::new(wanted.keep)?;
         let github = GitHub::start(Options::new(clock.clone())).await?;
-        let runner = Runner::bind(runner::Options {
-            bind: ([127, 0, 0, 1], 0).into(),
-            driver: Driver::Exec,
-            bearer: None,
-            workdir: folder.path().join("runner"),
-            sandbox: Sandbox::Auto,
-            max_concurrent: SHELL_STEPS_MAX,
-            name: "shell".to_owned(),
-            env: wanted.env,
-            clock: clock.clone(),
-        });
-        let runner = runner.await?;
+        let bind = async |name: &str, driver| {
+            let options = runner::Options {
+                bind: ([127, 0, 0, 1], 0).into(),
+                driver,
+                bearer: None,
+                workdir: folder.path().join("runner").join(name),
+                place: wanted.place.clone(),
+                sandbox: Sandbox::Auto,
+                max_concurrent: SHELL_STEPS_MAX,
+                name: name.to_owned(),
+                env: wanted.env.clone(),
+                clock: clock.clone(),
+            };
+            Runner::bind(options).await
+        };
+        let shell = bind(SHELL, Driver::Exec).await?;
+        let mut addresses = BTreeMap::new();
+        let mut runners = Vec::new();
+        for (agent, command) in wanted.commands {
+            let runner = bind(agent.as_str(), Driver::Command(command.clone())).await?;
+            addresses.insert(agent.clone(), runner.address().to_string());
+            runners.push(runner);
+        }
         let scene = wanted.wish.stage(&github).await?;
         let rehearsal = Rehearsal::start().await?;
-        let rehearsed: Vec<AgentName> =
-            scene.agents.iter().filter(|agent| !env.contains_key(&endpoint(agent.as_str()))).cloned().collect();
-        let agents = Agents { shell: runner.address().to_string(), rehearsal: &rehearsal, rehearsed: &rehearsed };
+        let set_up = |agent: &AgentName| addresses.contains_key(agent) || env.contains_key(&endpoint(agent.as_str()));
+        // What runs for real must not pass because a fallback agent was played.
+        let plays = scene.here.is_none();
+        let rehearsed: Vec<AgentName> = scene.agents.iter().filter(|agent| plays && !set_up(agent)).cloned().collect();
+        let agents = Agents {
+            shell: shell.address().to_string(),
+            commands: &addresses,
+            rehearsal: &rehearsal,
+            rehearsed: &rehearsed,
+        };
         let settings = settings(&github, &folder, wanted.port, agents.settings(env))?;
         log::start_in(settings.logging, File::create(folder.path().join(LOG)).context("the log")?);
-        let (stop, sandbox) = (CancellationToken::new(), runner.sandbox());
-        let runner = tokio::spawn(runner.run(stop.clone()));
+        let (stop, sandbox) = (CancellationToken::new(), shell.sandbox());
+        runners.push(shell);
+        let runners = runners.into_iter().map(|runner| tokio::spawn(runner.run(stop.clone()))).collect();
         let guard = stop.clone().drop_guard();
         let service = Service::start(settings, Extra { public_url_from_bind: true });
         let service = service.await.map_err(|error| in_use(error, wanted.port))?;
@@ -127,7 +151,7 @@ impl Stage {
             sandbox,
             address,
             service,
-            runner,
+            runners,
             stop,
             _guard: guard,
             _rehearsal: rehearsal,
@@ -141,11 +165,14 @@ impl Stage {
             // The service first: it tells the shell which commands to stop.
             self.service.stop().await;
             self.stop.cancel();
-            self.runner.await
+            for runner in self.runners {
+                runner.await.context("an agent broke")??;
+            }
+            anyhow::Ok(())
         };
         let ended = tokio::time::timeout(STOP_TIMEOUT, ending).await;
         let late = "something did not stop in time; look for processes that are left";
-        ended.context(late)?.context("the shell agent broke")??;
+        ended.context(late)??;
         match self.folder {
             Folder::Gone(folder) => {
                 let path = folder.path().to_owned();
@@ -165,6 +192,8 @@ pub(super) fn endpoint(agent: &str) -> String {
 /// Who does the work.
 struct Agents<'a> {
     shell: String,
+    /// Where those are that command lines play.
+    commands: &'a BTreeMap<AgentName, String>,
     rehearsal: &'a Rehearsal,
     rehearsed: &'a [AgentName],
 }
@@ -173,8 +202,9 @@ impl Agents<'_> {
     /// Their settings: those of the environment, the shell, and the rehearsed ones.
     fn settings(&self, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let more = env.get("AGENTS").map(String::as_str).unwrap_or_default();
-        let more = more.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "shell");
-        let mut agents: BTreeSet<&str> = more.chain(["shell"]).collect();
+        let more = more.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != SHELL);
+        let mut agents: BTreeSet<&str> = more.chain([SHELL]).collect();
+        agents.extend(self.commands.keys().map(AgentName::as_str));
         agents.extend(self.rehearsed.iter().map(AgentName::as_str));
         let known = names::AGENTS.map(str::to_owned);
         let prefixes = known.into_iter().chain(agents.iter().map(|agent| names::prefix(agent)));
@@ -187,7 +217,10 @@ impl Agents<'_> {
         let mut settings: BTreeMap<String, String> =
             passed.map(|(name, value)| (name.clone(), value.clone())).collect();
         settings.insert("AGENTS".to_owned(), agents.into_iter().collect::<Vec<_>>().join(","));
-        settings.insert(endpoint("shell"), format!("http://{}/a2a", self.shell));
+        settings.insert(endpoint(SHELL), format!("http://{}/a2a", self.shell));
+        for (agent, address) in self.commands {
+            settings.insert(endpoint(agent.as_str()), format!("http://{address}/a2a"));
+        }
         settings.insert("SHELL_MAX_CONCURRENT".to_owned(), SHELL_STEPS_MAX.to_string());
         for agent in self.rehearsed {
             settings.insert(endpoint(agent.as_str()), self.rehearsal.endpoint());

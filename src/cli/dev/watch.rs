@@ -150,17 +150,33 @@ impl Watch<'_> {
     fn greet(&mut self) -> io::Result<()> {
         let screen = self.terminal.screen(0);
         let stage = &self.stage;
-        let pull = format!("{}/{}/pull/{}", stage.github.web_url(), stage.scene.repo, self.number);
-        let mut lines = vec![
-            screen.sentence(&format!("bob opens pull request {} of {}", self.number, stage.scene.repo)),
-            screen.address("pull request", &pull),
-            screen.address("service", &stage.address),
-            screen.address("steps run in", &format!("a fresh checkout each, kept together by {}", stage.sandbox)),
-        ];
+        let mut lines = match &stage.scene.here {
+            Some(folder) => vec![
+                screen.sentence(&format!("{} runs for real in {}", self.workflows(), folder.display())),
+                screen.address(
+                    "steps run",
+                    "in that folder itself, with your environment; what they change stays changed",
+                ),
+            ],
+            None => {
+                let pull = format!("{}/{}/pull/{}", stage.github.web_url(), stage.scene.repo, self.number);
+                vec![
+                    screen.sentence(&format!("bob opens pull request {} of {}", self.number, stage.scene.repo)),
+                    screen.address("pull request", &pull),
+                    screen.address("service", &stage.address),
+                    screen
+                        .address("steps run in", &format!("a fresh checkout each, kept together by {}", stage.sandbox)),
+                ]
+            }
+        };
         if !stage.rehearsed.is_empty() {
             lines.push(screen.sentence(&format!("REHEARSED: nothing will run. Not set up: {}", self.rehearsed())));
         }
         self.terminal.show(&lines, Vec::new())
+    }
+
+    fn workflows(&self) -> String {
+        self.stage.scene.workflows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     fn rehearsed(&self) -> String {
@@ -199,7 +215,7 @@ impl Watch<'_> {
     }
 
     fn last_words(&self, verdict: Verdict) -> String {
-        let workflows = self.stage.scene.workflows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let workflows = self.workflows();
         let how = match verdict {
             Verdict::Green => format!("{workflows}: success."),
             Verdict::Neutral if self.stage.rehearsed.is_empty() => format!("{workflows}: neutral."),

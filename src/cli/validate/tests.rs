@@ -1,4 +1,5 @@
 use super::*;
+use crate::workflow::file::FILE_BYTES_MAX;
 
 fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -18,7 +19,7 @@ fn said(files: &[(&str, &str)]) -> String {
                 |file: &Looked| file.problems.iter().map(|problem| format!(" {}", problem.code)).collect::<String>();
             files.iter().map(|file| shown(format!("{}:{}\n", file.path, codes(file)))).collect()
         }
-        Err(failure) => shown(format!("{} ({})", failure.text(), failure.code())),
+        Err(failure) => shown(format!("{} ({})", failure.text().trim_end(), failure.code())),
     }
 }
 
@@ -26,9 +27,14 @@ const FINE: &str = "steps:\n  - id: build\n    run: make\n";
 
 #[test]
 fn a_folder_is_read_as_a_repository_has_it() {
-    insta::assert_snapshot!(said(&[("ci.yml", FINE), ("config.yml", "definition_rf: base\n"), ("notes.txt", "?"), ("b c.yml", FINE)]), @r"");
-    insta::assert_snapshot!(said(&[("ci.yaml", FINE)]), @"");
-    insta::assert_snapshot!(said(&[("notes.txt", "")]), @"");
+    let files = [("ci.yml", FINE), ("config.yml", "definition_rf: base\n"), ("notes.txt", "?"), ("b c.yml", FINE)];
+    insta::assert_snapshot!(said(&files), @r"
+    DIR/b c.yml: bad-id
+    DIR/ci.yml:
+    DIR/config.yml: unknown-field
+    ");
+    insta::assert_snapshot!(said(&[("ci.yaml", FINE)]), @"error: DIR/ci.yaml would not be read: files of workflows end in .yml; rename it (2)");
+    insta::assert_snapshot!(said(&[("notes.txt", "")]), @"error: DIR holds no .yml files; `pointsman init` writes a first workflow (2)");
 }
 
 #[test]
@@ -39,14 +45,24 @@ fn a_file_that_is_too_large_is_read_no_further() {
 #[test]
 fn what_is_not_there_is_wrong_usage() {
     let failure = look(&["/nowhere/ci.yml".into()]).unwrap_err();
-    assert_eq!(
-        (failure.text().as_str(), failure.code()),
-        ("error: /nowhere/ci.yml: No such file or directory (os error 2)\n", 2)
-    );
+    assert_eq!((failure.text().as_str(), failure.code()), ("error: there is no file /nowhere/ci.yml\n", 2));
 }
 
 #[test]
 fn a_code_is_explained_and_a_slip_gets_the_list() {
     assert_eq!(code("circle"), Ok(Code::Circle));
     assert!(code("cirle").unwrap_err().starts_with("there is no such code; there are syntax, "));
+}
+
+#[test]
+fn what_is_wrong_with_a_used_file_is_told_there_and_once() {
+    let dir = tree(&[
+        ("a.yml", "steps:\n  - id: a\n    uses: ./lib/all.yml\n"),
+        ("b.yml", "steps:\n  - id: b\n    uses: ./lib/all.yml\n"),
+    ]);
+    fs::create_dir(dir.path().join("lib")).unwrap();
+    fs::write(dir.path().join("lib/all.yml"), "steps:\n  - id: x\n    run: make\n    timout: 1m\n").unwrap();
+    let files = look(&[dir.path().to_owned()]).unwrap();
+    let told = human(&files, crate::report::problems::Paint::Plain);
+    insta::assert_snapshot!(told.replace(&dir.path().display().to_string(), "DIR"), @"");
 }

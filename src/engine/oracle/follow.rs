@@ -7,7 +7,7 @@ use super::{At, Model, Oracle};
 use crate::engine::script::World;
 use crate::engine::state::{GateKind, RunOutcome, RunPhase, RunState, Seat, SeatState};
 use crate::engine::step::{CancelCause, StepOutcome};
-use crate::workflow::plan::OnFailure;
+use crate::workflow::plan::{Join, OnFailure};
 
 impl Oracle {
     /// Lets everything follow that follows by itself: needs, joins, the end, starts.
@@ -58,7 +58,10 @@ impl Oracle {
             self.end(ix, worst.unwrap_or(StepOutcome::Success));
             return true;
         }
-        if self.steps[ix].at != At::Needs || !planned.needs.iter().all(|&need| outcome(need).is_some()) {
+        let good = |need: u32| matches!(outcome(need), Some(StepOutcome::Success | StepOutcome::Neutral));
+        let one = planned.join == Join::Any && planned.needs.iter().any(|&need| good(need));
+        let all = || planned.needs.iter().all(|&need| outcome(need).is_some());
+        if self.steps[ix].at != At::Needs || !(one || all()) {
             return false;
         }
         if let Some(undone) = planned.rollback_of {
@@ -71,7 +74,7 @@ impl Oracle {
         }
         // Whether a failure stands behind this step, and whether a critical one; whether something was cancelled.
         let (mut failures, mut cancelled) = (Vec::new(), false);
-        for &need in &planned.needs {
+        for &need in planned.needs.iter().filter(|_| !one) {
             let critical = self.plan.steps[need as usize].critical;
             match outcome(need).unwrap() {
                 StepOutcome::Failure | StepOutcome::TimedOut
@@ -92,6 +95,8 @@ impl Oracle {
             "failure()" => Ok(failed),
             _ if failed => Err(CancelCause::NeedFailed { critical: failures.contains(&true) }),
             _ if cancelled => Err(CancelCause::NeedCancelled),
+            // Asked of each instance.
+            "item == 1" if planned.for_each.is_some() => Ok(true),
             condition => Ok(condition == "success()"),
         };
         match says {
@@ -105,18 +110,22 @@ impl Oracle {
 
     pub(super) fn ready(&mut self, ix: usize) {
         let planned = self.step_of(ix).clone();
-        let Some(list) = planned.for_each else { return self.steps[ix].at = At::Ready };
-        let list = match String::from(list).as_str() {
-            "fromJSON('[1,2]')" => serde_json::json!([1, 2]),
-            _ => self.steps[planned.needs[0] as usize].items.clone(),
+        let list = match planned.for_each.map(String::from).as_deref() {
+            None if planned.matrix.is_empty() => return self.steps[ix].at = At::Ready,
+            None => planned.matrix.iter().map(|one| serde_json::json!(one.values)).collect(),
+            Some("fromJSON('[1,2]')") => serde_json::json!([1, 2]),
+            Some(_) => self.steps[planned.needs[0] as usize].items.clone(),
         };
+        let asked = planned.condition.is_some_and(|condition| condition.source() == "item == 1");
         match list.as_array() {
             Some(items) if items.is_empty() => self.end(ix, StepOutcome::Success),
             Some(items) if items.len() <= self.fan_out_max => {
-                for _ in items {
+                for item in items {
                     let key = format!("{}[{}]", planned.key, self.steps[ix].made).parse().unwrap();
                     self.steps[ix].made += 1;
-                    self.steps.push(Model::new(key, self.steps[ix].plan, Some(ix), At::Ready));
+                    let skipped = asked && *item != 1;
+                    let at = if skipped { At::Done(StepOutcome::SkippedByIf) } else { At::Ready };
+                    self.steps.push(Model::new(key, self.steps[ix].plan, Some(ix), at));
                 }
                 (self.steps[ix].started, self.steps[ix].at) = (true, At::FannedOut);
             }

@@ -1,10 +1,12 @@
 //! Small plans from lines: `run steps 3 fail_fast`, `step test needs build retries 2 agent goose fallback aider`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::workflow::expr::Expr;
 use crate::workflow::plan::{
-    Action, Approval, Checks, Kind, Limits, Notifications, OnFailure, Plan, Resources, Retry, Step, Strategy,
+    Action, Approval, Checks, Combination, Join, Kind, Limits, Notifications, OnFailure, Output, OutputKind,
+    Permissions, Plan, Resources, Retry, Step, Strategy,
 };
 
 /// The plan of these lines. Each step needs only steps above it.
@@ -49,6 +51,7 @@ pub(in crate::engine) fn step(key: &str) -> Step {
         agent: "shell".parse().unwrap(),
         fallback_agents: Vec::new(),
         needs: Vec::new(),
+        join: Join::All,
         dependants: Vec::new(),
         condition: None,
         timeout: Duration::from_secs(300),
@@ -70,8 +73,13 @@ pub(in crate::engine) fn step(key: &str) -> Step {
         environment: None,
         approval: None,
         for_each: None,
+        matrix: Vec::new(),
+        fail_fast: false,
         max_parallel: None,
         rollback_of: None,
+        outputs: BTreeMap::new(),
+        required_context: Vec::new(),
+        permissions: Permissions::default(),
         outputs_used: false,
         path: Duration::ZERO,
     }
@@ -116,6 +124,7 @@ fn of_step<'a>(plan: &mut Plan, mut words: impl Iterator<Item = &'a str>) {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} wants a value"));
         match word {
             "needs" => new.needs = value().split(',').map(find).collect(),
+            "any" => new.join = Join::Any,
             "agent" => new.agent = value().parse().unwrap(),
             "fallback" => new.fallback_agents = value().split(',').map(|agent| agent.parse().unwrap()).collect(),
             "retries" => new.retry.retries = value().parse().unwrap(),
@@ -126,6 +135,12 @@ fn of_step<'a>(plan: &mut Plan, mut words: impl Iterator<Item = &'a str>) {
             "queue" => new.queue_timeout = Some(duration(value())),
             "if" => new.condition = Some(Expr::parse(value()).unwrap()),
             "each" => new.for_each = Some(Expr::parse(value()).unwrap()),
+            "matrix" => {
+                let one =
+                    |os: &str| Combination { title: os.to_owned(), values: [("os".to_owned(), os.into())].into() };
+                new.matrix = value().split(',').map(one).collect();
+            }
+            "fail_fast" => new.fail_fast = true,
             "at_once" => new.max_parallel = Some(value().parse().unwrap()),
             "optional" => new.critical = false,
             "alone" => new.parallel = false,
@@ -135,6 +150,9 @@ fn of_step<'a>(plan: &mut Plan, mut words: impl Iterator<Item = &'a str>) {
             "environment" => new.environment = Some(value().to_owned()),
             "approval" => new.approval = Some(Approval { from: "write".to_owned(), not_author: false }),
             "outputs" => new.outputs_used = true,
+            "must_give" => {
+                new.outputs.insert(value().to_owned(), Output { kind: OutputKind::List, required: true });
+            }
             "undoes" => {
                 let undone = find(value());
                 (new.rollback_of, new.needs) = (Some(undone), vec![undone]);

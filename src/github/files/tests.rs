@@ -181,3 +181,33 @@ async fn a_crowded_directory_is_read_in_part() {
     assert_eq!((files.files.len(), files.left_out), (FILES_MAX, 30));
     assert_eq!(files.files[99].path, ".workflows/099.yml");
 }
+
+/// A library is read with the directory that it lies in, by the id of its tree, and only where a workflow names it.
+#[tokio::test]
+async fn a_library_is_read_where_it_is_named() {
+    let start = |text: &'static str| {
+        Stub::start(move |asked| {
+            (asked.path == "/graphql").then(|| match asked.body["variables"].get("e") {
+                Some(oid) => {
+                    assert_eq!(*oid, "oid-lib");
+                    let test = entry("test.yml", "blob", blob(json!("steps: []\n"), 10, json!(false), false));
+                    data(json!({ "library": { "oid": "oid-lib", "entries": [test] } }))
+                }
+                None => {
+                    let ci = entry("ci.yml", "blob", blob(json!(text), 9, json!(false), false));
+                    let tree = json!({ "oid": "tree1", "entries": [entry("lib", "tree", json!({})), ci] });
+                    data(json!({ "c0": { "oid": SHA }, "t0": tree }))
+                }
+            })
+        })
+    };
+    let stub = start("steps: [{ id: a, uses: ./lib/test.yml }]").await;
+    let files = stub.installation().await.workflow_files(&repo(), &sha()).await.unwrap();
+    let paths: Vec<_> = files.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, [".workflows/ci.yml", ".workflows/lib", ".workflows/lib/test.yml"]);
+    assert_eq!(files.files[2].content, Content::Text("steps: []\n".to_owned()));
+    assert_eq!(stub.lines(), ["POST /graphql", "POST /graphql"]);
+    let stub = start("steps: [{ id: a, run: make }]").await;
+    let files = stub.installation().await.workflow_files(&repo(), &sha()).await.unwrap();
+    assert_eq!((files.files.len(), stub.lines().len()), (2, 1));
+}

@@ -7,7 +7,6 @@
 //! the policy of content forbids scripts, frames and anything from elsewhere.
 //! *Invariant:* the page asks to be loaded again only while its run lives.
 
-mod graph;
 mod load;
 mod model;
 

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::graph::{HEIGHT, STEPS_MAX, WIDTH, layout};
 use crate::engine::encode::{Row, Unreadable};
 use crate::engine::state::{Birth, HoldKind, RunOutcome, RunPhase, Trigger};
 use crate::engine::step::{StepOutcome, StepPhase, WaitFor};
 use crate::engine::view::{RunView, StepView};
 use crate::ids::AttemptId;
+use crate::report::layout::{self, HEIGHT, STEPS_MAX, WIDTH, layout};
 use crate::report::{Annotation, StepReport, in_words, log_tail, plain, run_title, step_title};
 use crate::time::{Timestamp, human};
 use crate::workflow::plan::PlanIx;
@@ -306,17 +306,12 @@ impl Picture {
         if all.is_empty() || all.len() > STEPS_MAX {
             return None;
         }
-        let place = |ix: PlanIx| all.iter().position(|step| step.ix == ix);
-        let needs = |step: &StepView<'_>| {
-            let plan = step.plan();
-            plan.needs.iter().chain(&plan.rollback_of).filter_map(|need| place(*need)).collect::<Vec<_>>()
-        };
+        let place = |ix: PlanIx| (0..).zip(&all).find_map(|(at, step)| (step.ix == ix).then_some(at));
+        let needs = |step: &StepView<'_>| step.plan().needs.iter().filter_map(|need| place(*need)).collect::<Vec<_>>();
         let layout = layout(&all.iter().map(needs).collect::<Vec<_>>());
         let boxes = all.iter().zip(&layout.steps).map(|(step, place)| StepBox::new(run, *step, *place)).collect();
-        let line = |(from, to, path): &(usize, usize, String)| Line {
-            path: path.clone(),
-            class: line_class(all[*from], all[*to]),
-        };
+        let line =
+            |line: &layout::Line| Line { path: line.path.clone(), class: line_class(all[line.from], all[line.to]) };
         Some(Self {
             width: format!("{:.0}", layout.width),
             height: format!("{:.0}", layout.height),
@@ -356,7 +351,7 @@ impl StepBox {
             key: short,
             state: box_words(step),
             title: format!("{key}: {}", step_title(run, step)),
-            stack: step.plan().for_each.is_some(),
+            stack: step.plan().fan_out().is_some(),
             anchor: format!("step-{}", step.ix),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::model::JournalRow;
 use super::*;
 use crate::report::demo::{CI, Drive, START};
+use crate::report::layout::STEPS_MAX;
 
 fn page(drive: &Drive) -> Page {
     let row = |(seq, (at, row)): (u64, &(crate::time::Timestamp, crate::engine::encode::Row))| JournalRow {
@@ -35,14 +36,14 @@ fn the_graph_says_where_each_step_stands() {
 #[test]
 fn a_large_graph_is_a_table_alone() {
     let mut yaml = "name: Large\non: push\nsteps:\n".to_owned();
-    for n in 0..100 {
+    for n in 0..STEPS_MAX {
         let _ = writeln!(yaml, "  - {{ id: s{n}, run: make }}");
     }
     assert!(page(&Drive::new("large", &yaml)).picture.is_some());
     yaml.push_str("  - { id: last, run: make }\n");
     let page = page(&Drive::new("large", &yaml));
     assert!(page.picture.is_none());
-    assert_eq!(page.steps.len(), 101);
+    assert_eq!(page.steps.len(), STEPS_MAX + 1);
 }
 
 #[test]

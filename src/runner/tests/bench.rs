@@ -16,7 +16,7 @@ use crate::agents::{
     Trust,
 };
 use crate::ids::{AttemptId, CommitSha, InstallationId, RunId};
-use crate::runner::{Driver, Error, Options, Runner, Sandbox};
+use crate::runner::{Driver, Error, Options, Place, Runner, Sandbox};
 use crate::time::Clock;
 
 /// Much longer than anything here takes.
@@ -54,6 +54,7 @@ pub(super) fn options(workdir: &Path) -> Options {
         driver: Driver::Exec,
         bearer: Some("s3cret".into()),
         workdir: workdir.to_owned(),
+        place: Place::Fresh,
         sandbox: Sandbox::Auto,
         max_concurrent: 4,
         name: "shell".to_owned(),

@@ -91,6 +91,8 @@ async fn only_who_knows_the_token_may_call() {
     let second = Runner::bind(options(&bench.path("work dir"))).await;
     assert!(matches!(second, Err(Error::InUse(_))));
     assert_eq!("exec".parse(), Ok(Driver::Exec));
+    assert_eq!("exec: ./agent".parse(), Ok(Driver::Command("./agent".to_owned())));
+    assert!("exec: ".parse::<Driver>().is_err());
     assert!("claude".parse::<Driver>().unwrap_err().to_string().contains("this release has exec"));
 }
 

@@ -1,5 +1,7 @@
 //! Tables, statements, plans of queries, and opening.
 
+use std::time::Duration;
+
 use sqlx::{Executor as _, Row as _, SqlSafeStr as _};
 
 use super::world::{INSTALLATION, World};
@@ -99,6 +101,35 @@ async fn queues_read_their_index_on_mysql() {
     if let Some(world) = World::mysql().await {
         queues_read_their_index(world).await;
     }
+}
+
+/// A process that is frozen in the middle of a transaction, or behind a cable that was cut, holds its locks; the server
+/// must not wait for it as long as for an idle client.
+#[tokio::test]
+async fn a_rival_of_whom_nothing_is_heard_keeps_no_locks_on_mariadb() {
+    let world = World::mariadb().await;
+    world.tamper("CREATE TABLE silent (id INT PRIMARY KEY, n INT)").await;
+    world.tamper("INSERT INTO silent VALUES (1, 0)").await;
+    let Pool::MySql(pool) = &world.store.pool else { panic!("not MySQL") };
+    let (mut silent, mut rival) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    sqlx::query("START TRANSACTION").execute(&mut *silent).await.unwrap();
+    sqlx::query("UPDATE silent SET n = 1").execute(&mut *silent).await.unwrap();
+    let given_up = async {
+        while let Err(error) = sqlx::query("UPDATE silent SET n = 2").execute(&mut *rival).await {
+            assert!(Error::from(error).is_transient());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), given_up).await.expect("the lock is free again");
+    let error = sqlx::query("COMMIT").execute(&mut *silent).await.unwrap_err();
+    assert!(Error::from(error).is_transient(), "the silent one learns that nothing was written");
+}
+
+#[tokio::test]
+async fn a_silent_session_is_ended_on_mysql() {
+    let Some(world) = World::mysql().await else { return };
+    let Pool::MySql(pool) = &world.store.pool else { panic!("not MySQL") };
+    let wait: u64 = sqlx::query_scalar("SELECT @@SESSION.wait_timeout").fetch_one(pool).await.unwrap();
+    assert_eq!(wait, 60);
 }
 
 /// A queue reads its index in its order: no filesort, no scan of the table.

@@ -55,7 +55,7 @@ pub(super) fn to_number(value: &Value) -> f64 {
 
 /// `==`: text without regard to case; different kinds as numbers. Lists and objects are equal when their contents are
 /// (GitHub asks whether they are the same instance, which nobody can tell from outside).
-pub(super) fn equal(a: &Value, b: &Value) -> bool {
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::String(a), Value::String(b)) => folded(a).eq(folded(b)),
         (Value::Null, Value::Null) => true,

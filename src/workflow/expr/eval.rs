@@ -89,6 +89,7 @@ impl<'a> Evaluator<'a> {
                 Found::One(value) => value,
                 Found::Many(values) => Cow::Owned(Value::Array(values.into_iter().map(Cow::into_owned).collect())),
             },
+            Node::Call { function: Function::Case, arguments, .. } => self.case(arguments)?,
             Node::Call { function, arguments, offset } => {
                 let result = self.call(*function, arguments)?;
                 Cow::Owned(result.map_err(|message| Error { message, offset: *offset })?)
@@ -119,6 +120,18 @@ impl<'a> Evaluator<'a> {
         Ok(last)
     }
 
+    /// The value behind the first condition that holds, or the last argument.
+    fn case(&mut self, arguments: &'a [Node]) -> Result<Cow<'a, Value>, Error> {
+        for pair in arguments.chunks(2) {
+            match pair {
+                [condition, value] if call::truthy(&*self.value(condition)?) => return self.value(value),
+                [otherwise] => return self.value(otherwise),
+                _ => {}
+            }
+        }
+        Ok(Cow::Owned(Value::Null))
+    }
+
     fn access(&mut self, base: &'a Node, path: &'a [Hop]) -> Result<Found<'a>, Error> {
         let mut found = Found::One(self.value(base)?);
         for hop in path {
@@ -130,7 +143,7 @@ impl<'a> Evaluator<'a> {
                     });
                     continue;
                 }
-                Hop::Property(name) => Cow::Owned(Value::String(name.clone())),
+                Hop::Property(name, _) => Cow::Owned(Value::String(name.clone())),
                 Hop::Index(index) => self.value(index)?,
             };
             found = match found {

@@ -41,10 +41,10 @@ pub(super) enum Node {
     Or(Vec<Node>),
 }
 
-/// One step into a value.
+/// One step into a value; a property knows where it stands.
 #[derive(Debug, Clone)]
 pub(super) enum Hop {
-    Property(String),
+    Property(String, usize),
     Index(Node),
     Star,
 }
@@ -68,6 +68,7 @@ pub(super) enum Function {
     Join,
     ToJson,
     FromJson,
+    Case,
     Success,
     Failure,
     Always,
@@ -75,7 +76,7 @@ pub(super) enum Function {
 }
 
 /// Name, function, fewest and most arguments.
-const FUNCTIONS: [(&str, Function, usize, usize); 11] = [
+pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 12] = [
     ("contains", Function::Contains, 2, 2),
     ("startsWith", Function::StartsWith, 2, 2),
     ("endsWith", Function::EndsWith, 2, 2),
@@ -83,6 +84,7 @@ const FUNCTIONS: [(&str, Function, usize, usize); 11] = [
     ("join", Function::Join, 1, 2),
     ("toJSON", Function::ToJson, 1, 1),
     ("fromJSON", Function::FromJson, 1, 1),
+    ("case", Function::Case, 3, 101),
     ("success", Function::Success, 0, 0),
     ("failure", Function::Failure, 0, 0),
     ("always", Function::Always, 0, 0),
@@ -186,9 +188,9 @@ impl Parser {
         if self.take("*") {
             return Ok(Hop::Star);
         }
-        if let Some((Token::Name(name), _)) = self.tokens.get(self.next) {
+        if let Some((Token::Name(name), offset)) = self.tokens.get(self.next) {
             self.next += 1;
-            return Ok(Hop::Property(name.clone()));
+            return Ok(Hop::Property(name.clone(), *offset));
         }
         Err(self.error("a name or * must follow the dot"))
     }
@@ -238,6 +240,10 @@ impl Parser {
         if !(min..=max).contains(&arguments.len()) {
             let wants = if min == max { format!("{min}") } else { format!("{min} to {max}") };
             let message = format!("{name} takes {wants} arguments, not {}", arguments.len());
+            return Err(Error { message, offset });
+        }
+        if function == Function::Case && arguments.len() % 2 == 0 {
+            let message = "case takes pairs of a condition and a value, and a value for all else".to_owned();
             return Err(Error { message, offset });
         }
         Ok(Node::Call { function, arguments, offset })

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::eval::OUTPUT_BYTES_MAX;
+use super::parse::Node;
 use super::{Error, Expr, Scope, call};
 
 /// Text with `${{ }}` parts.
@@ -14,7 +15,8 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Expr(Expr),
+    /// An expression, and where in the text its source begins, in bytes.
+    Expr(Expr, usize),
 }
 
 impl Template {
@@ -34,7 +36,8 @@ impl Template {
                 parts.push(Part::Text(text[at..start].to_owned()));
             }
             let expr = Expr::bare(&text[inner..end]);
-            parts.push(Part::Expr(expr.map_err(|error| Error { offset: error.offset + inner, ..error })?));
+            let expr = expr.map_err(|error| Error { offset: error.offset + inner, ..error })?;
+            parts.push(Part::Expr(expr, inner + super::leading(&text[inner..end])));
             at = end + 2;
         }
         if at < text.len() {
@@ -45,10 +48,36 @@ impl Template {
 
     /// The expressions in it.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.exprs_at().map(|(expr, _)| expr)
+    }
+
+    /// The expressions in it, each with the place in the text where its source begins, in bytes.
+    pub fn exprs_at(&self) -> impl Iterator<Item = (&Expr, usize)> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Expr(expr) => Some(expr),
+            Part::Expr(expr, at) => Some((expr, *at)),
             Part::Text(_) => None,
         })
+    }
+
+    /// The text with every expression as `change` makes it. One that has become a plain value is written out.
+    ///
+    /// # Errors
+    /// The first of `change`.
+    pub fn rewritten(&self, change: impl Fn(&Expr) -> Result<Expr, Error>) -> Result<String, Error> {
+        let alone = matches!(self.parts.as_slice(), [Part::Expr(..)]);
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Expr(expr, _) => match change(expr)? {
+                    Expr { node: Node::Literal(value), .. } if is_plain(&value, alone) => {
+                        text.push_str(&call::to_text(&value));
+                    }
+                    expr => text.push_str(&format!("${{{{ {} }}}}", expr.source())),
+                },
+            }
+        }
+        Ok(text)
     }
 
     /// The one expression that gives the same: `a-${{ x }}` is `format('a-{0}', x)`.
@@ -56,7 +85,7 @@ impl Template {
     /// # Errors
     /// When it would be too long.
     pub fn into_expr(self) -> Result<Expr, Error> {
-        if let [Part::Expr(expr)] = self.parts.as_slice() {
+        if let [Part::Expr(expr, _)] = self.parts.as_slice() {
             return Ok(expr.clone());
         }
         let (mut pattern, mut arguments) = (String::new(), String::new());
@@ -66,7 +95,7 @@ impl Template {
                 Part::Text(text) => {
                     pattern.push_str(&text.replace('\'', "''").replace('{', "{{").replace('}', "}}"));
                 }
-                Part::Expr(expr) => {
+                Part::Expr(expr, _) => {
                     pattern.push_str(&format!("{{{count}}}"));
                     arguments.push_str(&format!(", {}", expr.source()));
                     count += 1;
@@ -85,7 +114,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => written.push_str(text),
-                Part::Expr(expr) => written.push_str(&call::to_text(&expr.eval(scope)?)),
+                Part::Expr(expr, _) => written.push_str(&call::to_text(&expr.eval(scope)?)),
             }
             if written.len() > OUTPUT_BYTES_MAX {
                 return Err(Error { message: format!("grows beyond {OUTPUT_BYTES_MAX} bytes"), offset: 0 });
@@ -100,10 +129,16 @@ impl Template {
     /// As [`Template::render`].
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, Error> {
         match self.parts.as_slice() {
-            [Part::Expr(expr)] => expr.eval(scope),
+            [Part::Expr(expr, _)] => expr.eval(scope),
             _ => self.render(scope).map(Value::String),
         }
     }
+}
+
+/// Whether a value can stand in a text without `${{ }}`: alone only text keeps its kind, and what looks like an expression
+/// must not become one.
+fn is_plain(value: &Value, alone: bool) -> bool {
+    (!alone || value.is_string()) && !call::to_text(value).contains("${{")
 }
 
 /// Where the `}}` stands that ends an expression: not inside quotes.

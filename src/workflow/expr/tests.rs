@@ -144,6 +144,8 @@ fn functions() {
     check("ENDSWITH('Hello', 'LO')", true);
     check("format('{0} {{{1}}} {0}', 'a', 2)", "a {2} a");
     check("join(pr.labels.*.name, ' + ')", "Bug + ui");
+    check("case(false, 1, pr.number == 7, sha, 'x')", "abc");
+    check("case(false, 1, 'x')", "x");
     check("join(steps.scan.outputs.areas)", "api,web");
     check("join(sha, 'x')", "abc");
     check("toJSON(steps.scan.outputs.areas)", "[\n  \"api\",\n  \"web\"\n]");
@@ -187,6 +189,13 @@ fn errors_say_where() {
     wrong("a.", 2, "a name or * must follow the dot");
     wrong("contain('a', 'b')", 0, "there is no function contain; did you mean contains?");
     wrong("contains('a')", 0, "contains takes 2 arguments, not 1");
+    wrong("case(a, 1)", 0, "case takes 3 to 101 arguments, not 2");
+    wrong("case(a, 1, b, 2)", 0, "case takes pairs of a condition and a value, and a value for all else");
+    wrong(
+        "hashFiles('x')",
+        0,
+        "hashFiles is not here: a run is planned without a checkout. Let a step compute it and use its outputs",
+    );
     wrong("${{ 1 2 }}", 6, "2 is one too many");
     wrong("${{ a", 0, "this ${{ has no }}");
     wrong("${{ pr.draft }} && true", 15, "text behind the }}: put the whole condition inside one ${{ }}, or use none");
@@ -241,6 +250,53 @@ fn what_it_names_is_known() {
 }
 
 #[test]
+fn where_it_reaches_is_known() {
+    let expr = Expr::parse("${{ pr.head.ref == steps['b'].x[pr.y] && fromJSON(item).z.* }}").unwrap();
+    let seen: Vec<String> = expr
+        .reaches()
+        .iter()
+        .map(|reach| {
+            let path: Vec<_> = reach.path.iter().map(|(name, at)| format!("{name}@{at}")).collect();
+            format!("{}@{} {}", reach.root, reach.at, path.join(" "))
+        })
+        .collect();
+    assert_eq!(seen, ["pr@0 head@3 ref@8", "steps@15 b@15 x@26", "pr@28 y@31", "item@46 "]);
+    let compared = |text: &str| {
+        let expr = Expr::parse(text).unwrap();
+        let one = |c: &Compared<'_>| format!("{} {} {}", c.reach.root, if c.negated { "!=" } else { "==" }, c.value);
+        expr.comparisons().iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(compared("event == 'push' || !('x' != inputs.a)"), ["event == \"push\"", "inputs != \"x\""]);
+    assert_eq!(compared("event < 'push' || a == b || a == 1 == 2 || a[b] == 1"), Vec::<String>::new());
+}
+
+#[test]
+fn names_can_be_replaced() {
+    let check = |text: &str, expected: &str| {
+        let with = |source: &str, hops| Some((Expr::parse(source).unwrap(), hops));
+        let replaced = Expr::parse(text).unwrap().replaced(&|reach| match (reach.root, reach.path.as_slice()) {
+            ("inputs", [("a", _), ..]) => with("pr.x || 'it''s'", 1),
+            ("inputs", [("n", _), ..]) => with("-7", 1),
+            ("steps", [("s", _), ..]) => with("steps['o.s']", 1),
+            ("inputs", []) => with("pr", 0),
+            _ => None,
+        });
+        assert_eq!(replaced.unwrap().source(), expected, "{text}");
+    };
+    check("inputs.a", "pr.x || 'it''s'");
+    check("inputs.a == 1 && !inputs.a", "(pr.x || 'it''s') == 1 && !(pr.x || 'it''s')");
+    check("inputs.a.b[inputs.n].*", "(pr.x || 'it''s').b[-7].*");
+    check("inputs.n.b < 1 == (2 == 3)", "(-7).b < 1 == (2 == 3)");
+    check(
+        "format('{0}', steps.s.outputs.x, steps.t, toJSON(inputs))",
+        "format('{0}', steps['o.s'].outputs.x, steps.t, toJSON(pr))",
+    );
+    let long = Expr::parse(&vec!["inputs.a"; 400].join("||")).unwrap();
+    let huge = Expr::parse(&format!("'{}'", "x".repeat(100))).unwrap();
+    assert!(long.replaced(&|_| Some((huge.clone(), 1))).unwrap_err().message.starts_with("an expression has at most"));
+}
+
+#[test]
 fn serialized_as_its_source() {
     let expr = Expr::parse(" ${{  pr.number || sha }} ").unwrap();
     assert_eq!(serde_json::to_string(&expr).unwrap(), r#""pr.number || sha""#);
@@ -278,51 +334,6 @@ fn templates_as_expressions() {
     check("${{ pr.number || sha }}", "pr.number || sha");
     check("it's {0} ${{ sha }}-${{ pr.number }}", "format('it''s {{0}} {0}-{1}', sha, pr.number)");
     check("deploy", "format('deploy')");
-}
-
-/// Writes a tree out again, with no more brackets than it needs.
-fn print(node: &Node, least: u8) -> String {
-    let (strength, text) = match node {
-        Node::Literal(Value::String(text)) => (10, format!("'{}'", text.replace('\'', "''"))),
-        Node::Literal(value) => (10, value.to_string()),
-        Node::Name { name, .. } => (10, name.clone()),
-        Node::Access { base, path } => (9, path.iter().fold(print(base, 10), |text, hop| text + &hop_text(hop))),
-        Node::Call { function, arguments, .. } => {
-            let arguments: Vec<_> = arguments.iter().map(|argument| print(argument, 0)).collect();
-            (10, format!("{function:?}({})", arguments.join(",")))
-        }
-        Node::Not(inner) => (8, format!("!{}", print(inner, 8))),
-        Node::Compare { first, rest } => {
-            let equality = matches!(rest[0].0, parse::Comparison::Equal | parse::Comparison::NotEqual);
-            let strength = if equality { 3 } else { 4 };
-            let part = |text: String, (comparison, node): &(parse::Comparison, Node)| {
-                format!("{text} {} {}", mark(*comparison), print(node, strength + 1))
-            };
-            (strength, rest.iter().fold(print(first, strength + 1), part))
-        }
-        Node::And(parts) => (2, parts.iter().map(|part| print(part, 3)).collect::<Vec<_>>().join("&&")),
-        Node::Or(parts) => (1, parts.iter().map(|part| print(part, 2)).collect::<Vec<_>>().join(" || ")),
-    };
-    if strength < least { format!("({text})") } else { text }
-}
-
-fn hop_text(hop: &Hop) -> String {
-    match hop {
-        Hop::Property(name) => format!(".{name}"),
-        Hop::Index(index) => format!("[{}]", print(index, 0)),
-        Hop::Star => ".*".to_owned(),
-    }
-}
-
-fn mark(comparison: parse::Comparison) -> &'static str {
-    match comparison {
-        parse::Comparison::Equal => "==",
-        parse::Comparison::NotEqual => "!=",
-        parse::Comparison::Less => "<",
-        parse::Comparison::LessOrEqual => "<=",
-        parse::Comparison::Greater => ">",
-        parse::Comparison::GreaterOrEqual => ">=",
-    }
 }
 
 /// Words of the language in any order: far more often nearly right than random bytes are.
@@ -400,11 +411,11 @@ proptest! {
     #[test]
     fn printed_trees_read_the_same(source in grammatical()) {
         let expr = Expr::parse(&source).expect("is in the grammar");
-        let printed = print(&expr.node, 0);
+        let printed = print::print(&expr.node);
         let again = Expr::parse(&printed).expect("printed trees can be read");
         // Once `!!!x` has become `!x`, nothing changes any more.
-        let settled = print(&again.node, 0);
-        prop_assert_eq!(print(&Expr::parse(&settled).expect("can be read").node, 0), settled);
+        let settled = print::print(&again.node);
+        prop_assert_eq!(print::print(&Expr::parse(&settled).expect("can be read").node), settled);
         prop_assert_eq!(again.eval(&World(Status::Success)), expr.eval(&World(Status::Success)), "{}", printed);
     }
 }

@@ -44,8 +44,11 @@ fn everything_knows_its_place() {
     let Shape::Map(entries) = read("a: 1\n\nsteps:\n  - id: x\n    run:  hello\n").unwrap().shape else { panic!() };
     let Shape::List(steps) = &entries[1].node.shape else { panic!() };
     let Shape::Map(step) = &steps[0].shape else { panic!() };
-    assert_eq!(entries[1].place, Place { line: 3, column: 1 });
-    assert_eq!((step[1].place, step[1].node.place), (Place { line: 5, column: 5 }, Place { line: 5, column: 11 }));
+    assert_eq!(entries[1].place, Place { line: 3, column: 1, file: 0 });
+    assert_eq!(
+        (step[1].place, step[1].node.place),
+        (Place { line: 5, column: 5, file: 0 }, Place { line: 5, column: 11, file: 0 })
+    );
 }
 
 #[test]

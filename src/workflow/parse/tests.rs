@@ -41,10 +41,10 @@ fn wrong_step(fields: &str, expected: &[&str]) {
 
 #[test]
 fn what_is_not_said_has_a_default() {
-    let Workflow { description, version, triggers, drafts, skip_markers, plan, warnings } =
+    let Workflow { description, version, triggers, inputs, drafts, skip_markers, plan, warnings } =
         workflow("steps: [{ id: a, run: make }]");
     assert_eq!((description, version, triggers, drafts), (None, None, Triggers::default(), true));
-    assert_eq!((skip_markers, warnings), (None, vec![]));
+    assert_eq!((skip_markers, warnings, inputs.is_empty()), (None, vec![], true));
     let operator = Operator::default();
     assert_eq!((plan.workflow.as_str(), plan.name.as_str()), ("ci", "ci"));
     assert_eq!((plan.timeout, plan.limits), (operator.timeout, operator.limits));
@@ -61,7 +61,7 @@ fn what_is_not_said_has_a_default() {
 
 #[test]
 fn everything_can_be_said() {
-    let Workflow { description, version, triggers, drafts, skip_markers, plan, warnings } = workflow(
+    let Workflow { description, version, triggers, inputs: _, drafts, skip_markers, plan, warnings } = workflow(
         "name: Everything\n\
          description: |\n  Two\n  lines\n\
          version: 1.10\n\
@@ -211,8 +211,8 @@ fn a_rollback_stands_behind_its_step() {
     wrong_step("run: x, rollback: {}", &["2:30 missing-field: the shell needs run: what shall it do?"]);
     wrong_step(
         "run: x, rollback: { run: y, needs: [a] }",
-        &["2:40 unknown-field: rollback has no field needs (it has type, run, with, env, secrets, agent, \
-             fallback_agents, timeout, queue_timeout, stall_timeout, retries, retry)"],
+        &["2:40 unknown-field: rollback has no field needs (it has type, run, working-directory, shell, with, env, \
+             secrets, agent, fallback_agents, timeout, queue_timeout, stall_timeout, retries, retry)"],
     );
 }
 
@@ -234,7 +234,7 @@ fn concurrency_in_actions_words() {
     wrong(
         "concurrency: { group: '${{ steps.a.status }}', limit: 0 }\nsteps: [{ id: a, run: x }]",
         &[
-            "1:23 bad-expression: there is no steps here (there are event, pr, repo, actor, sha, ref)",
+            "1:28 bad-expression: there is no steps here (there are event, pr, repo, actor, sha, ref)",
             "1:55 bad-value: limit is a whole number from 1 to 100",
         ],
     );
@@ -247,9 +247,10 @@ fn unknown_fields_are_told_with_what_was_meant() {
         &[
             "1:1 unknown-field: a workflow has no field nmae (did you mean name?)",
             "4:5 unknown-field: a step has no field tiemout (did you mean timeout?)",
-            "6:5 unknown-field: a step has no field image (it has id, name, needs, for_each, if, type, run, with, \
-             env, secrets, agent, fallback_agents, timeout, queue_timeout, stall_timeout, retries, retry, rollback, \
-             parallel, critical, exclusion_group, environment, priority, approval, max_parallel, resources)",
+            "6:5 unknown-field: a step has no field image (it has id, name, needs, for_each, if, type, run, \
+             working-directory, shell, with, env, secrets, agent, fallback_agents, timeout, queue_timeout, stall_timeout, \
+             retries, retry, rollback, matrix, max_parallel, fail_fast, strategy, continue-on-error, critical, join, parallel, \
+             exclusion_group, environment, priority, approval, required_context, permissions, outputs, resources)",
         ],
     );
     wrong_step(
@@ -262,16 +263,16 @@ fn unknown_fields_are_told_with_what_was_meant() {
 }
 
 #[test]
-fn what_will_be_there_says_so() {
-    wrong(
-        "uses: pr_processing\non: { schedule: [{ cron: '1 2 * * *' }] }\nsteps:\n- { id: a, run: x, matrix: { os: [a] } }",
-        &[
-            "1:1 not-yet: uses is not there yet (remove it for now)",
-            "2:7 not-yet: the event schedule is not there yet (remove it for now; pull_request and push are there)",
-            "4:20 not-yet: matrix is not there yet (remove it for now)",
-        ],
+fn what_this_release_does_not_do_says_so() {
+    let warnings = |text: &str| workflow(text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        warnings("on: { schedule: [{ cron: '1 2 * * *' }] }\nrun-name: Of ${{ actor }}\nsteps: [{ id: a, run: x }]"),
+        [
+            "1:7 warning: not-yet: this release checks schedule but starts no workflow by the clock yet",
+            "2:11 warning: not-yet: this release checks run-name but shows the name of the workflow",
+        ]
     );
-    wrong_step("run: x, if: inputs.force", &["2:24 not-yet: inputs is not there yet in expressions"]);
+    wrong_step("run: x, container: ubuntu", &["2:20 not-yet: container is not there yet (remove it for now)"]);
 }
 
 #[test]
@@ -343,16 +344,16 @@ fn expressions_name_what_is_there() {
     };
     check(
         "run: x, if: steps.a.status == 'success' && stesp.a",
-        &["4:36 bad-expression: there is no stesp here (did you mean steps?)"],
+        &["4:67 bad-expression: there is no stesp here (did you mean steps?)"],
     );
     check(
         "run: x, if: steps.b.status",
-        &["4:36 bad-expression: c does not wait for b, so steps.b is empty (add it: needs: [b])"],
+        &["4:42 bad-expression: c does not wait for b, so steps.b is empty (add it: needs: [b])"],
     );
-    check("run: x, if: steps.aa.status", &["4:36 bad-expression: there is no step aa (did you mean a?)"]);
+    check("run: x, if: steps.aa.status", &["4:42 bad-expression: there is no step aa (did you mean a?)"]);
     check(
         "run: x, if: steps.c.status",
-        &["4:36 bad-expression: c does not wait for c, so steps.c is empty (add it: needs: [c])"],
+        &["4:42 bad-expression: c does not wait for c, so steps.c is empty (add it: needs: [c])"],
     );
     check(
         "run: x, if: github.ref == 'x'",
@@ -363,12 +364,9 @@ fn expressions_name_what_is_there() {
     );
     check(
         "run: x, env: { A: '${{ item }}' }",
-        &["4:42 bad-expression: item is there only in the texts of a step with for_each"],
+        &["4:47 bad-expression: item is there only in the texts and the if of a step with for_each"],
     );
-    check(
-        "agent: x, with: { a: [{ b: 'x ${{ 1 + 1 }}' }] }",
-        &["4:51 bad-expression: '+' means nothing here, at character 9 of x ${{ 1 + 1 }}"],
-    );
+    check("agent: x, with: { a: [{ b: 'x ${{ 1 + 1 }}' }] }", &["4:60 bad-expression: '+' means nothing here"]);
     check(
         "run: 'echo ${{ pr.title }}'",
         &[
@@ -376,21 +374,207 @@ fn expressions_name_what_is_there() {
          env: and write \"$NAME\" here)",
         ],
     );
-    check("run: x, if: a ==", &["4:36 bad-expression: the expression ends too early, at character 5 of a =="]);
+    check("run: x, if: a ==", &["4:40 bad-expression: the expression ends too early"]);
 }
 
 #[test]
 fn expressions_reach_for_what_is_there() {
-    let check = |condition: &str, expected: &str| {
+    let check = |condition: &str, column: u32, expected: &str| {
         let text = format!("steps:\n- {{ id: a, run: x }}\n- id: b\n  needs: [a]\n  run: x\n  if: {condition}");
-        wrong(&text, &[&format!("6:7 bad-expression: {expected}")]);
+        wrong(&text, &[&format!("6:{column} bad-expression: {expected}")]);
     };
-    check("pr.titel", "pr has no titel (did you mean title?)");
-    check("pr['head'].reff", "pr.head has no reff (did you mean ref?)");
-    check("steps.a.result", "steps.a has no result (it has status, outputs)");
-    check("steps.A.status", "there is no step A (did you mean a?)");
-    check("toJSON(steps)", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
-    check("contains(steps.*.status, 'x')", "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+    check("pr.titel", 10, "pr has no titel (did you mean title?)");
+    check("pr['head'].reff", 18, "pr.head has no reff (did you mean ref?)");
+    check("pr.base.fork", 15, "pr.base has no fork (it has ref, sha)");
+    check("pr.title.x", 16, "one value of pr is text; it has no x");
+    check("repo.name", 12, "repo is text; it has no name");
+    check("steps.a.result", 15, "steps.a has no result (it has status, outputs)");
+    check("steps.A.status", 13, "there is no step A (did you mean a?)");
+    check("toJSON(steps)", 14, "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+    check("contains(steps.*.status, 'x')", 16, "steps are reached one by one, by their ids (write steps.<id>.outputs)");
+    check(
+        "env.PATH",
+        7,
+        "there is no env here (what stands in env: reaches a command as its environment: write \"$NAME\" there)",
+    );
+    check("startWith('x', 'y')", 7, "there is no function startWith; did you mean startsWith?");
+}
+
+/// The place is that of the slip itself where the file holds the text letter by letter, else that of the text.
+#[test]
+fn slips_are_told_where_they_stand() {
+    let check = |value: &str, line: u32, column: u32| {
+        let text = format!("steps:\n- id: a\n  agent: x\n  with:\n    k: {value}");
+        wrong(
+            &text,
+            &[&format!(
+                "{line}:{column} bad-expression: there is no x here (there are event, pr, repo, actor, sha, ref, workflow, run, steps, inputs, item, matrix)"
+            )],
+        );
+    };
+    check("${{ x }}", 5, 12);
+    check("  a ${{ sha }} é ${{ pr.number || x }}", 5, 42);
+    check("'${{ x }}'", 5, 13);
+    check("\"a ${{x}}\"", 5, 14);
+    // An escape, a doubled quote, and text over several lines: the file does not show it letter by letter.
+    check("\"\\t${{ x }}\"", 5, 8);
+    check("'it''s ${{ x }}'", 5, 8);
+    check("|\n      ${{ x }}", 6, 7);
+    check("a\n      ${{ x }}", 5, 8);
+}
+
+#[test]
+fn inputs_are_declared() {
+    let head = "inputs: { where: { type: choice, options: [staging, production] }, dry: { type: boolean }, who: }\n";
+    let check = |condition: &str, expected: &[&str]| {
+        let text = format!("{head}steps: [{{ id: a, run: x, if: \"{condition}\" }}]");
+        let problems = try_parse(&text).map_or_else(|problems| problems, |workflow| workflow.warnings);
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{condition}");
+    };
+    check("inputs.where == 'STAGING' && inputs.dry == true && inputs.who != 'me'", &[]);
+    check("inputs.were", &["2:38 bad-expression: there is no input were; did you mean where?"]);
+    check("inputs.who.name", &["2:42 bad-expression: inputs.who is one value; it has no name"]);
+    check(
+        "inputs.where == 'prod'",
+        &[
+            "2:31 warning: never-true: this is never true: inputs.where is never prod (it is one of staging, production)",
+        ],
+    );
+    check(
+        "'production ' != inputs.where",
+        &[
+            "2:48 warning: never-true: this is always true: inputs.where is never production  (did you mean production?)",
+        ],
+    );
+    check(
+        "inputs.dry == 'yes'",
+        &["2:31 warning: never-true: this is never true: inputs.dry is never yes (it is one of true, false)"],
+    );
+    check(
+        "event == 'pull_requests'",
+        &["2:31 warning: never-true: this is never true: event is never pull_requests (did you mean pull_request?)"],
+    );
+    wrong("steps: [{ id: a, run: x, if: inputs.a }]", &["1:37 bad-expression: there is no input a; none is declared"]);
+    wrong(
+        "on: { manual: { inputs: { a: } } }\ninputs: { b: }\nsteps: [{ id: a, run: x }]",
+        &[
+            "1:7 warning: not-yet: this release checks manual but starts no workflow with inputs yet",
+            "2:9 conflict: inputs stand under on: manual already: use one of them",
+        ],
+    );
+}
+
+#[test]
+fn statuses_and_outputs_are_known() {
+    let check = |condition: &str, expected: &[&str]| {
+        let text = format!(
+            "steps:\n- {{ id: a, agent: x, outputs: {{ risk: string, areas: {{ type: list, required: false }} }} }}\n\
+             - {{ id: b, agent: x, needs: [a], if: \"{condition}\" }}"
+        );
+        let problems = try_parse(&text).map_or_else(|problems| problems, |workflow| workflow.warnings);
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{condition}");
+    };
+    check("steps.a.status == 'failure' && steps.a.outputs.risk && steps.a.outputs.AREAS[0].x", &[]);
+    check(
+        "steps.a.status == 'failed'",
+        &["3:39 warning: never-true: this is never true: steps.a.status is never failed (did you mean failure?)"],
+    );
+    check("steps.a.outputs.rsk", &["3:55 bad-expression: a declares no output rsk (did you mean risk?)"]);
+}
+
+#[test]
+fn a_matrix_is_a_fan_out() {
+    let plan = workflow(
+        "steps:\n- id: test\n  name: Test ${{ matrix.os }}\n  run: make\n  if: matrix.os != 'mac'\n  \
+         env: { OS: '${{ matrix.os }}' }\n  matrix: { os: [ubuntu, mac], max_parallel: 1 }\n  fail_fast: true\n\
+         - { id: lint, run: make, strategy: { matrix: { node: [18, 20] }, max-parallel: 2, fail-fast: false } }",
+    )
+    .plan;
+    let [test, lint] = plan.steps.as_slice() else { panic!() };
+    let titles = |step: &Step| step.matrix.iter().map(|one| one.title.clone()).collect::<Vec<_>>();
+    assert_eq!((test.name.as_str(), titles(test)), ("test", vec!["Test ubuntu".to_owned(), "Test mac".to_owned()]));
+    assert_eq!((test.max_parallel, test.fail_fast, test.for_each.is_none()), (Some(1), true, true));
+    assert_eq!((lint.name.as_str(), titles(lint)), ("lint", vec!["18".to_owned(), "20".to_owned()]));
+    assert_eq!((lint.max_parallel, lint.fail_fast), (Some(2), false));
+    wrong_step(
+        "run: x, matrix: { os: [a] }, for_each: item, max_parallel: 2, env: { A: '${{ matrix.so }}' }",
+        &[
+            "2:28 conflict: matrix and for_each exclude each other",
+            "2:51 bad-expression: item is there only in the texts and the if of a step with for_each",
+            "2:96 bad-expression: the matrix has no so (did you mean os?)",
+        ],
+    );
+    wrong_step(
+        "run: x, fail_fast: true",
+        &["2:31 no-effect: max_parallel and fail_fast mean nothing without matrix or for_each"],
+    );
+    wrong_step(
+        "run: x, matrix: { os: [a], max_parallel: 1 }, max-parallel: 2",
+        &["2:28 conflict: max_parallel or fail_fast stands twice: use one of them"],
+    );
+    wrong_step(
+        "run: x, if: matrix.os",
+        &["2:24 bad-expression: matrix is there only in the texts and the if of a step with matrix"],
+    );
+    wrong_step(
+        "run: x, name: 'for ${{ sha }}'",
+        &["2:36 bad-expression: a name is the same in every run: it sees matrix and the inputs of a used file only"],
+    );
+    let big: Vec<String> = (0..250).map(|i| i.to_string()).collect();
+    let step = |id: &str| format!("- {{ id: {id}, run: x, matrix: {{ a: [{}] }} }}\n", big.join(","));
+    let steps = ["a", "b", "c", "d", "e"].map(step).concat();
+    wrong(
+        &format!("steps:\n{steps}"),
+        &[
+            "6:3 too-large: a workflow has at most 1000 steps with its rollbacks, this one has 1250 (split it into two workflows)",
+        ],
+    );
+}
+
+#[test]
+fn words_of_actions_are_taken() {
+    let step = step(
+        "run: make, continue-on-error: true, working-directory: it's/here, shell: bash, required_context: [pr.number, actor], \
+         permissions: { network: [crates.io], write_paths: ['src/**'], tools: [cargo] }, outputs: [version]",
+    );
+    assert_eq!((step.action.run.as_deref(), step.critical), (Some("cd -- 'it'\\''s/here'\nmake"), false));
+    assert_eq!(step.required_context.iter().map(Expr::source).collect::<Vec<_>>(), ["pr.number", "actor"]);
+    assert_eq!(step.permissions.network, ["crates.io"]);
+    assert_eq!(
+        (step.permissions.write_paths, step.permissions.tools),
+        (vec!["src/**".to_owned()], vec!["cargo".to_owned()])
+    );
+    assert_eq!(step.outputs.len(), 1);
+    let plan = workflow(
+        "env: { A: '1', B: '${{ sha }}' }\npermissions: { tools: [git] }\nsteps:\n- { id: a, run: x, env: { A: '2' } }\n- { id: b, agent: x, permissions: { tools: [] , network: [a] } }",
+    )
+    .plan;
+    let env: Vec<_> = plan.steps[0].action.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!((env.join(" "), plan.steps[1].action.env.len()), ("A=2 B=${{ sha }}".to_owned(), 0));
+    assert_eq!((plan.steps[0].permissions.tools.len(), plan.steps[1].permissions.tools.len()), (1, 0));
+    wrong_step(
+        "run: x, critical: true, continue-on-error: true",
+        &["2:55 conflict: continue-on-error is another name of critical: false: use one of them"],
+    );
+    wrong_step(
+        "run: x, working-directory: ../x",
+        &["2:39 bad-value: working-directory: \"../x\" is no folder of the repository"],
+    );
+    wrong_step("run: x, join: one", &["2:26 bad-value: join is one of all, any, not one (did you mean any?)"]);
+    wrong_step("run: x, shell: pwsh", &["2:27 bad-value: shell is one of bash, sh, not pwsh (did you mean bash?)"]);
+    wrong_step("agent: x, working-directory: x", &["2:41 no-effect: working-directory is for steps with run only"]);
+    wrong_step("run: x, environment: '${{ sha }}'", &["2:33 bad-expression: environment holds no expressions"]);
+    wrong_step(
+        "run: x, outputs: { 'a b': string, c: text }",
+        &[
+            "2:31 bad-id: \"a b\" is no name of an output (letters, digits, _ and -)",
+            "2:49 bad-value: the type of an output is one of any, string, number, boolean, list, object, not text",
+        ],
+    );
+    wrong(
+        "env: { A: '${{ steps.a.status }}' }\nsteps: [{ id: a, run: x }]",
+        &["1:16 bad-expression: there is no steps here (there are event, pr, repo, actor, sha, ref)"],
+    );
 }
 
 #[test]

@@ -322,6 +322,8 @@ async fn the_commands_of_one_comment_follow_each_other() {
 async fn resume_alone_ends_the_pause_of_one_workflow_too() {
     let world = World::new().await;
     let pr = world.opens("bob").await;
+    // A run that is paused before its first step starts none.
+    world.shows(pr, RUNNING).await;
     world.says("bob", pr, "/pause ci").await;
     world.shows(pr, "◉ ci [in_progress]: Paused by @bob\n◉ ci / build [in_progress]: Running").await;
     world.says("bob", pr, "/resume").await;

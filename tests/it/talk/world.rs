@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pointsman::app::Service;
 use pointsman::playground::{CheckView, GitHub, Options, Person, State};
-use pointsman::runner::{self, Runner, Sandbox};
+use pointsman::runner::{self, Place, Runner, Sandbox};
 use pointsman::time::Clock;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
@@ -82,6 +82,7 @@ impl World {
             driver: runner::Driver::Exec,
             bearer: None,
             workdir: folder.path().join("runner"),
+            place: Place::Fresh,
             sandbox: Sandbox::Auto,
             max_concurrent: 8,
             name: "shell".to_owned(),

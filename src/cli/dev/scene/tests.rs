@@ -9,7 +9,7 @@ async fn stage(wish: Wish) -> (GitHub, anyhow::Result<Scene>) {
 }
 
 fn sample(workflow: Option<&str>) -> Wish {
-    Wish { repo: None, workflow: workflow.map(str::to_owned), broken: false }
+    Wish { repo: None, workflow: workflow.map(str::to_owned), broken: false, here: None }
 }
 
 /// The workflow answers, and it wants these agents, on these branches.

@@ -4,7 +4,9 @@ use super::*;
 async fn agents_of_the_environment_are_kept_and_the_others_rehearsed() {
     let rehearsal = Rehearsal::start().await.unwrap();
     let rehearsed = ["goose", "my-agent"].map(|name| name.parse().unwrap());
-    let agents = Agents { shell: "127.0.0.1:7".to_owned(), rehearsal: &rehearsal, rehearsed: &rehearsed };
+    let commands = BTreeMap::from([("codegen".parse().unwrap(), "127.0.0.1:8".to_owned())]);
+    let shell = "127.0.0.1:7".to_owned();
+    let agents = Agents { shell, commands: &commands, rehearsal: &rehearsal, rehearsed: &rehearsed };
     let env = [
         ("CLAUDE_CODE_ENDPOINT", "http://real"),
         ("CLAUDE_CODE_API_KEY", "key"),
@@ -17,7 +19,7 @@ async fn agents_of_the_environment_are_kept_and_the_others_rehearsed() {
     let settings = agents.settings(&env);
     let said = |name: &str| settings.get(name).map(String::as_str);
     let there = rehearsal.endpoint();
-    assert_eq!(said("AGENTS"), Some("goose,my-agent,other,shell"));
+    assert_eq!(said("AGENTS"), Some("codegen,goose,my-agent,other,shell"));
     assert_eq!((said("CLAUDE_CODE_ENDPOINT"), said("CLAUDE_CODE_API_KEY")), (Some("http://real"), Some("key")));
     assert_eq!((said("GOOSE_ENDPOINT"), said("MY_AGENT_ENDPOINT")), (Some(there.as_str()), Some(there.as_str())));
     assert_eq!(
