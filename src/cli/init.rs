@@ -98,6 +98,7 @@ fn said(path: &Path, made: &Starter) -> String {
         [] => "nothing here says how it is built, so it holds a place to begin".to_owned(),
         found => format!("for {}", found.join(", ")),
     };
+    let next = "  pointsman validate     whether it is right\n  pointsman plan ci      what it does, and how long it may take\n  pointsman run ci       does it here, on the working tree\n";
     format!(
         "wrote {}: {found}\nwrote {}: for editors\n\nnext:\n{next}\nThen commit it: it counts as soon as it is on the default branch.\n",
         path.display(),

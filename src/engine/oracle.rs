@@ -269,6 +269,8 @@ impl Oracle {
     /// Fires what is due, the earliest first.
     fn tick(&mut self) {
         while self.open() {
+            // A fan-out ends with its last instance, before the time of the whole run is looked at.
+            while (0..self.steps.len()).any(|ix| self.steps[ix].at == At::FannedOut && self.decide(ix)) {}
             let time = self.run_time(self.now);
             let held = self.clock.last().is_some_and(|&(_, held)| held);
             let waits =

@@ -10,7 +10,7 @@ use super::problem::{Code, Problems};
 use super::read;
 
 /// Steps that are taken away.
-const REMOVE_MAX: usize = 100;
+pub(super) const REMOVE_MAX: usize = 100;
 
 /// The file with what it uses under it; the file itself where it uses nothing.
 pub(crate) fn lay(mut root: Node, problems: &mut Problems) -> Node {

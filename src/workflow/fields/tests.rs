@@ -72,6 +72,7 @@ fn beside(group: &Group, name: &str, mapping: &mut Map<String, Value>) {
             return;
         }
         ("step", "max_parallel" | "max-parallel" | "fail_fast" | "fail-fast") => ("matrix", json!({ "os": ["a"] })),
+        ("input", "required") => ("default", json!("text")),
         ("input", "options") => ("type", json!("choice")),
         ("workflow", "remove") => ("uses", json!("pr_processing")),
         _ => return,
@@ -106,6 +107,8 @@ fn file(root: &'static Group, path: &str, mapping: Value) -> Value {
 fn with(root: &'static Group, (path, group): (&str, &Group), name: &str, value: Value) -> Value {
     let Value::Object(mut mapping) = ground(group) else { unreachable!() };
     beside(group, name, &mut mapping);
+    // It takes the place of what stands there by another of its names.
+    mapping.retain(|there, _| !group.fields().any(|field| names(field).any(|n| n == name) && field.name == there));
     mapping.insert(name.to_owned(), value);
     file(root, path, Value::Object(mapping))
 }

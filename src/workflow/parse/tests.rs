@@ -518,7 +518,7 @@ fn a_matrix_is_a_fan_out() {
     );
     wrong_step(
         "run: x, name: 'for ${{ sha }}'",
-        &["2:36 bad-expression: a name is the same in every run: it sees matrix and the inputs of a used file only"],
+        &["2:35 bad-expression: a name is the same in every run: it sees matrix and the inputs of a used file only"],
     );
     let big: Vec<String> = (0..250).map(|i| i.to_string()).collect();
     let step = |id: &str| format!("- {{ id: {id}, run: x, matrix: {{ a: [{}] }} }}\n", big.join(","));

@@ -56,7 +56,7 @@ fn the_first_workflow_of_the_page_is_right() {
     let examples = page.split("```yaml\n").skip(1).map(|at| at.split_once("\n```").unwrap().0);
     let judge = Judge::new(&WORKFLOW);
     let mut whole = 0;
-    for text in examples.filter(|text| text.contains("\nsteps:\n")) {
+    for text in examples.filter(|text| text.contains("steps:\n")) {
         whole += 1;
         if let Err(problems) = crate::workflow::parse(&"ci".parse().unwrap(), text, &Operator::default()) {
             panic!("{problems:#?}\n{text}");

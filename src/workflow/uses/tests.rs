@@ -136,7 +136,7 @@ fn slips_are_told() {
         &[
             "2:42 unknown-field: there is no input were; did you mean where?",
             "2:58 bad-value: where is one of staging, production, not there",
-            "2:83 bad-expression: there is no step u (did you mean t.run?)",
+            "2:83 bad-expression: there is no step u",
             "2:106 bad-expression: the if of a file cannot ask for failures: each of its steps would answer for itself (write it into the steps of the file)",
         ],
     );
@@ -148,7 +148,7 @@ fn slips_are_told() {
     wrong(
         &needs("outputs.rep"),
         &[TEST],
-        &["3:64 bad-expression: the file that t uses declares no output rep (it declares both, report)"],
+        &["3:63 bad-expression: the file that t uses declares no output rep (it declares both, report)"],
     );
     wrong(
         &needs("status"),
