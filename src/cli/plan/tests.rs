@@ -18,9 +18,27 @@ fn a_wrong_file_is_told_line_by_line() {
         panic!("this file is wrong");
     };
     insta::assert_snapshot!(problems, @r"
-    ci.yml:2:30 unknown-need: a needs nowhere, but there is no such step
-    ci.yml:3:5 missing-field: nobody does this: there is neither run nor agent (write run: …, agent: …, or defaults: { agent: … })
-    ci.yml:3:5 duplicate-id: there is already a step a, on line 2
+    error[unknown-need]: a needs nowhere, but there is no such step
+     --> ci.yml:2:30
+      |
+    2 |   - { id: a, run: x, needs: [nowhere] }
+      |                              ^^^^^^^
+
+    error[missing-field]: nobody does this: there is neither run nor agent
+     --> ci.yml:3:5
+      |
+    3 |   - { id: a }
+      |     ^
+      = help: write run: …, agent: …, or defaults: { agent: … }
+
+    error[duplicate-id]: there is already a step a, on line 2
+     --> ci.yml:3:5
+      |
+    3 |   - { id: a }
+      |     ^
+
+    3 errors in 1 file
+    more about one of them: pointsman validate --explain unknown-need
     ");
 }
 
@@ -30,7 +48,15 @@ fn warnings_are_told_beside_the_plan() {
         "error_handling: { strategy: retry, fallback_agents: [goose] }\nsteps: [{ id: a, run: x, timeout: 1m }]\n";
     let Ok((said, shown)) = shown(text, Format::Table) else { panic!("this file is right") };
     insta::assert_snapshot!(format!("{said}{shown}"), @r"
-    ci.yml:1:53 warning: no-effect: the strategy retry uses no fallback agents (write strategy: retry_with_fallback)
+    warning[no-effect]: the strategy retry uses no fallback agents
+     --> ci.yml:1:53
+      |
+    1 | error_handling: { strategy: retry, fallback_agents: [goose] }
+      |                                                     ^
+      = help: write strategy: retry_with_fallback
+
+    1 warning in 1 file
+    more about one of them: pointsman validate --explain no-effect
     ci  1 step in 1 wave
 
       wave    step  agents  needs  timeout  retries  slack

@@ -64,5 +64,15 @@ fn what_is_wrong_with_a_used_file_is_told_there_and_once() {
     fs::write(dir.path().join("lib/all.yml"), "steps:\n  - id: x\n    run: make\n    timout: 1m\n").unwrap();
     let files = look(&[dir.path().to_owned()]).unwrap();
     let told = human(&files, crate::report::problems::Paint::Plain);
-    insta::assert_snapshot!(told.replace(&dir.path().display().to_string(), "DIR"), @"");
+    insta::assert_snapshot!(told.replace(&dir.path().display().to_string(), "DIR"), @r"
+    error[unknown-field]: a step has no field timout
+     --> .workflows/lib/all.yml:4:5
+      |
+    4 |     timout: 1m
+      |     ^^^^^^
+      = help: did you mean timeout?
+
+    1 error in 3 files
+    more about one of them: pointsman validate --explain unknown-field
+    ");
 }
