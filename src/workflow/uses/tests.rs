@@ -153,7 +153,7 @@ fn slips_are_told() {
     wrong(
         &needs("status"),
         &[TEST],
-        &["3:54 bad-expression: t uses a file; only its outputs are seen, one by one (write steps.t.outputs.<name>)"],
+        &["3:53 bad-expression: t uses a file; only its outputs are seen, one by one (write steps.t.outputs.<name>)"],
     );
     wrong(
         "steps:\n- { id: t, uses: ./lib/test.yml }\n- { id: t, run: x }\n- { id: u, uses: ./lib/needy.yml }",
