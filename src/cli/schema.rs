@@ -12,7 +12,7 @@ use crate::workflow::schema;
 /// An editor with a YAML language server uses it where the workflow begins with the line
 /// `# yaml-language-server: $schema=./workflow.schema.json`.
 #[derive(Debug, Args)]
-pub struct Schema {
+pub(super) struct Schema {
     /// Which kind.
     #[arg(value_enum, default_value_t = Kind::Workflow)]
     kind: Kind,

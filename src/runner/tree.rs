@@ -5,8 +5,9 @@
 //! descent, and by a variable of their environment that names the workspace.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -27,8 +28,16 @@ pub(super) struct Tree {
     child: Child,
     root: u32,
     mark: Vec<u8>,
-    /// The process namespace below the root, as `/proc` names it.
-    namespace: Option<String>,
+    /// The process namespace below the root.
+    namespace: Option<Namespace>,
+}
+
+/// A process namespace. Held open: the kernel gives the number of one that is gone to the next one at once, and that
+/// may be another command's.
+#[derive(Debug)]
+struct Namespace {
+    name: String,
+    _open: File,
 }
 
 impl Tree {
@@ -49,10 +58,10 @@ impl Tree {
 
     /// Asks all to end, waits for `grace`, and kills what is left. Returns how many could not be killed.
     pub(super) async fn stop(&mut self, grace: Duration) -> usize {
-        self.learn_namespace();
         // The program that holds the namespace would take it down at once: it is asked last.
+        let members = self.members();
         let spared = self.namespace.as_ref().map(|_| self.root);
-        for pid in self.members().into_iter().filter(|pid| Some(*pid) != spared) {
+        for pid in members.into_iter().filter(|pid| Some(*pid) != spared) {
             signal(pid, Signal::TERM);
         }
         if spared.is_none() {
@@ -86,12 +95,14 @@ impl Tree {
     /// `unshare` and `bwrap` make the namespace after they were started, so it is looked for until it differs from
     /// ours.
     fn learn_namespace(&mut self) {
-        let ours = namespace_of("self/ns/pid");
-        let holder = namespace_of(&format!("{}/ns/pid_for_children", self.root));
-        let below = children(self.root).into_iter().find_map(|pid| namespace_of(&format!("{pid}/ns/pid")));
-        if let Some(found) = [holder, below].into_iter().flatten().find(|found| Some(found) != ours.as_ref()) {
-            self.namespace = Some(found);
+        if self.child.id().is_none() {
+            // Its number may be another's by now.
+            return;
         }
+        let ours = namespace_of("self/ns/pid");
+        let below = children(self.root).into_iter().map(|pid| format!("{pid}/ns/pid"));
+        let mut places = [format!("{}/ns/pid_for_children", self.root)].into_iter().chain(below);
+        self.namespace = places.find_map(|place| Namespace::open(&place).filter(|it| Some(&it.name) != ours.as_ref()));
     }
 
     /// The group of the first process, as long as that was not reaped: where there is no `/proc` it is all we have.
@@ -107,13 +118,14 @@ impl Tree {
         }
         let all = processes();
         let us = std::process::id();
-        let ours = namespace_of("self/ns/pid");
+        let inside = |pid| {
+            self.namespace.as_ref().is_some_and(|it| namespace_of(&format!("{pid}/ns/pid")).as_ref() == Some(&it.name))
+        };
         let mut members: BTreeSet<u32> = all
             .iter()
             .filter(|process| {
-                let inside = || namespace_of(&format!("{}/ns/pid", process.pid));
                 [process.pid, process.group, process.session].contains(&self.root)
-                    || self.namespace.is_some() && self.namespace != ours && inside() == self.namespace
+                    || inside(process.pid)
                     || has_mark(process.pid, &self.mark)
             })
             .map(|process| process.pid)
@@ -132,6 +144,15 @@ impl Tree {
         }
         members.remove(&us);
         members
+    }
+}
+
+impl Namespace {
+    fn open(place: &str) -> Option<Self> {
+        let open = File::open(format!("/proc/{place}")).ok()?;
+        // The name of what was opened, not of what stands there by now.
+        let name = namespace_of(&format!("self/fd/{}", open.as_raw_fd()))?;
+        Some(Self { name, _open: open })
     }
 }
 
@@ -202,3 +223,6 @@ fn signal(pid: u32, signal: Signal) {
         let _ = kill_process(pid, signal);
     }
 }
+
+#[cfg(test)]
+mod tests;
