@@ -10,6 +10,7 @@ mod explain;
 mod health;
 mod init;
 pub mod log;
+mod man;
 mod plan;
 mod rehearse;
 mod serve;
@@ -56,6 +57,7 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    Man(man::Man),
 }
 
 /// Why a command did not do what it was asked for.
@@ -140,6 +142,7 @@ impl Command {
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
+            Self::Man(man) => man.run(Cli::command()),
         }
     }
 }
