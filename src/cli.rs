@@ -13,6 +13,7 @@ pub mod log;
 mod man;
 mod plan;
 mod rehearse;
+mod schema;
 mod serve;
 mod source;
 mod validate;
@@ -49,6 +50,7 @@ enum Command {
     Rehearse(rehearse::Rehearse),
     Run(dev::Run),
     Agent(agent::Agent),
+    Schema(schema::Schema),
     /// Bring the database up to date, and do nothing else. `serve` does it too, at its start.
     Migrate(DatabaseArgs),
     Health(Health),
@@ -139,6 +141,7 @@ impl Command {
             Self::Init(init) => init.run(),
             Self::Validate(validate) => validate.run(),
             Self::Plan(plan) => plan.run(),
+            Self::Schema(schema) => schema.run(),
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),

@@ -9,10 +9,13 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::Failure;
+use crate::workflow::schema;
 use crate::workflow::starter::{Starter, Top, starter};
 
 /// Where it is written; the name of the file is the name of the workflow, and of its check.
 const FILE: &str = ".workflows/ci.yml";
+/// What editors check and complete workflows with. It lies beside them: so it needs no network, and is of this release.
+const SCHEMA: &str = "workflow.schema.json";
 /// Files and folders at the top of a repository that are looked at.
 const NAMES_MAX: usize = 10_000;
 /// What is read of a file that says how the repository is built.
@@ -43,7 +46,9 @@ impl Init {
             return Ok(out.write_all(made.text.as_bytes())?);
         }
         let path = self.folder.join(FILE);
-        write(&path, &made.text, self.force)?;
+        write(&path, &format!("# yaml-language-server: $schema=./{SCHEMA}\n{}", made.text), self.force)?;
+        // Nobody writes it by hand: one that is there is of another release at most.
+        write(&path.with_file_name(SCHEMA), &schema::workflow(), true)?;
         Ok(out.write_all(said(&path, &made).as_bytes())?)
     }
 }
@@ -95,8 +100,9 @@ fn said(path: &Path, made: &Starter) -> String {
     };
     let next = "  pointsman validate     whether it is right\n  pointsman plan ci      what it does, and how long it may take\n  pointsman run ci       does it here, on the working tree\n";
     format!(
-        "wrote {}: {found}\n\nnext:\n{next}\nThen commit it: it counts as soon as it is on the default branch.\n",
-        path.display()
+        "wrote {}: {found}\nwrote {}: for editors\n\nnext:\n{next}\nThen commit it: it counts as soon as it is on the default branch.\n",
+        path.display(),
+        path.with_file_name(SCHEMA).display()
     )
 }
 

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pointsman::config::names;
+use pointsman::workflow::{fields, schema};
 
 /// Subcommands that the files name and the binary does not have yet. A test fails when one of them exists.
 const NOT_YET: &[&str] = &[];
 
 /// Names in capitals that are no settings of the server.
-const OTHERS: &[&str] = &["TEST_MYSQL_URL", "TEST_MYSQL9_URL", "VERIFY_CA"];
+const OTHERS: &[&str] = &["TEST_MYSQL_URL", "TEST_MYSQL9_URL", "VERIFY_CA", "POINTSMAN_OUTPUT"];
 
 /// Files whose every line is meant literally.
 const PLAIN: &[&str] = &["Dockerfile", "fly.toml", "deploy/compose.yml", "deploy/pointsman.service"];
 /// Files of which code counts.
-const MARKDOWN: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/install.md", "docs/settings.md"];
+const MARKDOWN: &[&str] =
+    &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/install.md", "docs/settings.md", "docs/workflows.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -209,6 +211,31 @@ fn the_settings_page_is_the_table() {
     if tables.trim() != names::tables().trim() {
         fs::write(root().join("docs/settings.md"), format!("{words}{MARK}{}\n", names::tables().trim())).unwrap();
         panic!("docs/settings.md was not what src/config/names.rs says; it is now: look at it, and commit it");
+    }
+}
+
+#[test]
+fn the_page_of_workflows_is_the_table() {
+    const MARK: &str = "rewrites it. -->\n\n";
+    let page = text("docs/workflows.md");
+    let (words, tables) = page.split_once(MARK).unwrap();
+    if tables.trim() != fields::page().trim() {
+        fs::write(root().join("docs/workflows.md"), format!("{words}{MARK}{}\n", fields::page().trim())).unwrap();
+        panic!(
+            "docs/workflows.md was not what src/workflow/fields/table.rs says; it is now: look at it, and commit it"
+        );
+    }
+}
+
+#[test]
+fn the_schemas_are_the_table() {
+    let all = [("workflow", schema::workflow()), ("library", schema::library()), ("config", schema::config())];
+    for (name, made) in all {
+        let path = format!("docs/{name}.schema.json");
+        if fs::read_to_string(root().join(&path)).unwrap_or_default() != made {
+            fs::write(root().join(&path), made).unwrap();
+            panic!("{path} was not what src/workflow/fields/table.rs says; it is now: look at it, and commit it");
+        }
     }
 }
 

@@ -22,6 +22,10 @@ fn it_writes_once_and_replaces_only_when_told_to() {
     let path = dir.path().join(FILE);
     let written = fs::read_to_string(&path).unwrap();
     assert!(written.contains("cargo test") && written.contains("branches: [master]"), "{written}");
+    let named =
+        written.lines().next().and_then(|line| line.strip_prefix("# yaml-language-server: $schema=./")).unwrap();
+    let schema = fs::read_to_string(path.with_file_name(named)).unwrap();
+    assert_eq!(schema, schema::workflow());
     fs::write(&path, "mine").unwrap();
     insta::assert_snapshot!(init(&dir, false).unwrap_err(), @"error: DIR/.workflows/ci.yml is there already, and was left alone; --force replaces it, --print shows what would be written");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
@@ -47,6 +51,7 @@ fn people_are_told_what_was_found_and_what_to_do_next() {
     let made = Starter { text: String::new(), found: vec!["Rust".to_owned(), "Go".to_owned()] };
     insta::assert_snapshot!(said(Path::new(".workflows/ci.yml"), &made), @r"
     wrote .workflows/ci.yml: for Rust, Go
+    wrote .workflows/workflow.schema.json: for editors
 
     next:
       pointsman validate     whether it is right
