@@ -19,7 +19,7 @@ fn said(files: &[(&str, &str)]) -> String {
                 |file: &Looked| file.problems.iter().map(|problem| format!(" {}", problem.code)).collect::<String>();
             files.iter().map(|file| shown(format!("{}:{}\n", file.path, codes(file)))).collect()
         }
-        Err(failure) => shown(format!("{} ({})", failure.text(), failure.code())),
+        Err(failure) => shown(format!("{} ({})", failure.text().trim_end(), failure.code())),
     }
 }
 
@@ -27,9 +27,14 @@ const FINE: &str = "steps:\n  - id: build\n    run: make\n";
 
 #[test]
 fn a_folder_is_read_as_a_repository_has_it() {
-    insta::assert_snapshot!(said(&[("ci.yml", FINE), ("config.yml", "definition_rf: base\n"), ("notes.txt", "?"), ("b c.yml", FINE)]), @r"");
-    insta::assert_snapshot!(said(&[("ci.yaml", FINE)]), @"");
-    insta::assert_snapshot!(said(&[("notes.txt", "")]), @"");
+    let files = [("ci.yml", FINE), ("config.yml", "definition_rf: base\n"), ("notes.txt", "?"), ("b c.yml", FINE)];
+    insta::assert_snapshot!(said(&files), @r"
+    DIR/b c.yml: bad-id
+    DIR/ci.yml:
+    DIR/config.yml: unknown-field
+    ");
+    insta::assert_snapshot!(said(&[("ci.yaml", FINE)]), @"error: DIR/ci.yaml would not be read: files of workflows end in .yml; rename it (2)");
+    insta::assert_snapshot!(said(&[("notes.txt", "")]), @"error: DIR holds no .yml files; `pointsman init` writes a first workflow (2)");
 }
 
 #[test]
