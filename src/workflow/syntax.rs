@@ -23,7 +23,7 @@ pub(super) fn explain(text: &str, info: &str, place: Place, problems: &mut Probl
         message: format!("this is no YAML: {info}"),
         help: "most often it is indentation, or a : or # in text without quotes".to_owned(),
     });
-    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let small = |number: usize| u32::try_from(number.max(1)).unwrap_or(u32::MAX);
     let place = Place { line: small(slip.row), column: small(slip.column), ..place };
     problems.error(Code::Syntax, place, slip.message).help(slip.help);
 }
@@ -146,9 +146,12 @@ fn escape(page: &Page<'_>) -> Option<Slip> {
 
 fn behind_a_quote(page: &Page<'_>) -> Option<Slip> {
     // What the parser says of the other kind of quotes is what it says of many a slip.
-    let single = page.here().field().is_some_and(|(_, value)| value.starts_with(['\'', '"']))
-        && page.says(&["block mapping, did not find expected key", "'-' indicator"]);
-    if !single && !page.says(&["trailing content after"]) {
+    let goes_on = |value: &str| {
+        let rest = value.strip_prefix('\'').and_then(|text| text.split_once('\'')).map_or("", |(_, rest)| rest.trim());
+        // Two in a row are one of the text.
+        !rest.is_empty() && !rest.starts_with(['#', '\''])
+    };
+    if !page.here().field().is_some_and(|(_, value)| goes_on(value)) && !page.says(&["trailing content after"]) {
         return None;
     }
     page.slip_here("the text has ended with its quote, and more stands behind it", "put all of it between quotes")
@@ -192,7 +195,7 @@ fn bracket(page: &Page<'_>) -> Option<Slip> {
 /// The innermost bracket of a line that has no counterpart in it.
 fn unclosed(line: &str) -> Option<(usize, char)> {
     let mut open: Vec<(usize, char)> = Vec::new();
-    let mut quote = None;
+    let (mut quote, mut before) = (None, ' ');
     for (at, c) in line.chars().enumerate() {
         match (quote, c) {
             (Some(end), c) if c == end => quote = None,
@@ -202,9 +205,10 @@ fn unclosed(line: &str) -> Option<(usize, char)> {
             // One that closes another kind leaves its own open.
             (None, ']') if open.last().is_some_and(|(_, open)| *open == '[') => _ = open.pop(),
             (None, '}') if open.last().is_some_and(|(_, open)| *open == '{') => _ = open.pop(),
-            (None, '#') if line.chars().take(at).last().is_none_or(char::is_whitespace) => break,
+            (None, '#') if before.is_whitespace() => break,
             (None, _) => {}
         }
+        before = c;
     }
     open.pop()
 }
