@@ -10,6 +10,7 @@ mod explain;
 mod health;
 mod init;
 pub mod log;
+mod man;
 mod plan;
 mod rehearse;
 mod schema;
@@ -58,6 +59,7 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    Man(man::Man),
 }
 
 /// Why a command did not do what it was asked for.
@@ -143,6 +145,7 @@ impl Command {
             Self::Migrate(args) => migrate(&args).await,
             Self::Health(health) => health.run().await,
             Self::Completions { shell } => completions(shell),
+            Self::Man(man) => man.run(Cli::command()),
         }
     }
 }

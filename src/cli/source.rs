@@ -80,8 +80,8 @@ impl Source {
 pub(super) fn looked((path, text): (&str, &str), problems: Vec<Problem>, library: &Library) -> Vec<Looked> {
     let (own, others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.file.is_none());
     let mut files = vec![Looked { path: path.to_owned(), text: text.to_owned(), problems: own }];
-    for problem in others {
-        let path = problem.file.clone().unwrap_or_default();
+    for mut problem in others {
+        let path = problem.file.take().unwrap_or_default();
         match files.iter_mut().find(|file| file.path == path) {
             Some(file) => file.problems.push(problem),
             None => {

@@ -13,7 +13,7 @@ use crate::report::problems::{Looked, as_annotations, as_json, counts, human, sa
 use crate::workflow::defaults::Operator;
 use crate::workflow::parse::{FileKind, kind_of};
 use crate::workflow::problem::{Code, Problem};
-use crate::workflow::{Library, parse_with, policy};
+use crate::workflow::{Library, parse_with, policy, uses};
 
 /// Check workflow files, and say everything that is wrong with them at once.
 ///
@@ -97,10 +97,17 @@ fn look(paths: &[PathBuf]) -> Result<Vec<Looked>, Failure> {
         } else if path.is_dir() {
             files.extend(folder(path)?);
         } else if path.is_file() {
-            let beside = path.parent().unwrap_or(Path::new("")).join("lib");
-            files.extend(looked(path, &source::read(path)?, &source::library(&beside)?));
+            let folder = path.parent().unwrap_or(Path::new(""));
+            if folder.ends_with("lib") {
+                files.push(used(path, &source::library(folder)?)?);
+            } else {
+                files.extend(looked(path, &source::read(path)?, &source::library(&folder.join("lib"))?));
+            }
         } else {
-            return Err(Failure::Usage(format!("there is no file {}", path.display())));
+            return Err(Failure::Usage(format!(
+                "there is no file {}; give files, or a folder of them",
+                path.display()
+            )));
         }
     }
     Ok(files)
@@ -135,7 +142,31 @@ fn folder(path: &Path) -> Result<Vec<Looked>, Failure> {
             }
         }
     }
+    for path in source::ymls(&path.join("lib"))? {
+        let file = used(&path, &library)?;
+        if !files.iter().any(|known| known.path == file.path) {
+            files.push(file);
+        }
+    }
     Ok(files)
+}
+
+/// A file for steps to use, looked at through a step that does.
+fn used(path: &Path, library: &Library) -> anyhow::Result<Looked> {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let own = format!("{}{name}", uses::LIBRARY);
+    let user = format!("steps: [{{ id: lib, uses: ./lib/{name} }}]");
+    let found = match parse_with(&"lib".parse()?, &user, &Operator::default(), library) {
+        Ok(workflow) => workflow.warnings,
+        Err(problems) => problems,
+    };
+    // What is wrong with that step, such as inputs that it does not give, is nobody's.
+    let found = found.into_iter().filter(|problem| problem.file.as_ref() == Some(&own));
+    let problems = match uses::is_library(&own) {
+        true => found.map(|problem| Problem { file: None, ..problem }).collect(),
+        false => vec![Problem::of_name(&name)],
+    };
+    Ok(Looked { text: library.get(&own).cloned().unwrap_or_default(), path: own, problems })
 }
 
 /// By the file's name, wherever it lies: what is tried out need not be in the folder yet.

@@ -18,6 +18,7 @@ use serde_json::{Number, Value};
 use serde_yaml::Value as Yaml;
 
 use super::problem::{Code, Place, Problem, Problems};
+use super::syntax;
 
 /// The largest file.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;
@@ -33,8 +34,17 @@ pub(crate) struct Node {
     pub(crate) shape: Shape,
     /// A scalar as it is written, so that `version: 1.10` keeps its zero; empty for lists and mappings.
     pub(crate) written: String,
-    /// How many columns behind its place a scalar's text begins, where it stands in the file letter by letter.
-    exact: Option<u32>,
+    /// How a scalar's text stands in the file, where it stands there letter by letter.
+    stands: Option<Stands>,
+}
+
+/// How the text of a scalar stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stands {
+    /// In one line, so many columns behind its place.
+    Here(u32),
+    /// In the lines below its place, each behind so many blanks.
+    Below(u32),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,14 +68,24 @@ pub(crate) struct Entry {
 impl Node {
     /// Nothing, at a place.
     pub(crate) fn nothing(place: Place) -> Self {
-        Self { place, shape: Shape::Null, written: String::new(), exact: None }
+        Self { place, shape: Shape::Null, written: String::new(), stands: None }
     }
 
     /// Where a byte of its text stands in the file. `None` where the file writes the text in another way.
     pub(crate) fn place_of(&self, offset: usize) -> Option<Place> {
-        let before = self.written.get(..offset)?.chars().count();
-        let column = self.place.column.saturating_add(self.exact?).saturating_add(small(before));
-        Some(Place { column, ..self.place })
+        let before = self.written.get(..offset)?;
+        let (lines, last) =
+            before.rsplit_once('\n').map_or((0, before), |(lines, last)| (lines.split('\n').count(), last));
+        let count = small(last.chars().count());
+        let Place { line, column, file } = self.place;
+        Some(match self.stands? {
+            Stands::Here(behind) => Place { line, column: column.saturating_add(behind).saturating_add(count), file },
+            Stands::Below(blanks) => Place {
+                line: line.saturating_add(1).saturating_add(small(lines)),
+                column: blanks.saturating_add(1).saturating_add(count),
+                file,
+            },
+        })
     }
 
     /// Says of everything in it that it stands in this file.
@@ -75,14 +95,14 @@ impl Node {
 
     /// Says of everything in it that it stands here.
     pub(crate) fn place_at(&mut self, here: Place) {
-        self.each(&mut |place, exact| {
+        self.each(&mut |place, stands| {
             *place = here;
-            *exact = None;
+            *stands = None;
         });
     }
 
-    fn each(&mut self, change: &mut impl FnMut(&mut Place, &mut Option<u32>)) {
-        change(&mut self.place, &mut self.exact);
+    fn each(&mut self, change: &mut impl FnMut(&mut Place, &mut Option<Stands>)) {
+        change(&mut self.place, &mut self.stands);
         match &mut self.shape {
             Shape::List(items) => items.iter_mut().for_each(|item| item.each(change)),
             Shape::Map(entries) => {
@@ -151,14 +171,14 @@ fn is_hidden(c: char) -> bool {
 fn hidden_characters(text: &str, problems: &mut Problems) {
     for (row, line) in text.lines().enumerate() {
         if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
-            let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
-            problems.error(
-                Code::BadCharacter,
-                Place { line: small(row + 1), column: small(column + 1), file: 0 },
-                message,
-            );
+            hidden(c, Place { line: small(row + 1), column: small(column + 1), file: 0 }, problems);
         }
     }
+}
+
+fn hidden(c: char, place: Place, problems: &mut Problems) {
+    let message = format!("the character U+{:04X} cannot be seen and is not allowed", u32::from(c));
+    problems.error(Code::BadCharacter, place, message).help("remove it");
 }
 
 fn small(number: usize) -> u32 {
@@ -191,15 +211,18 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
             Err(error) => {
                 let marker = error.marker();
                 let place = Place { line: small(marker.line()).max(1), column: small(marker.col() + 1), file: 0 };
-                problems.error(Code::Syntax, place, error.info().to_owned());
+                syntax::explain(text, error.info(), place, problems);
                 return None;
             }
         };
         let place = place(span);
         nodes += 1;
         if nodes > NODES_MAX || open.len() > NESTING_MAX {
-            let message = format!("a file has at most {NODES_MAX} values, {NESTING_MAX} deep");
-            problems.error(Code::TooLarge, place, message).help("split it into two workflows");
+            let (message, help) = match open.len() {
+                0..=NESTING_MAX => (format!("a file has at most {NODES_MAX} values"), "split it into two workflows"),
+                _ => (format!("lists and mappings go at most {NESTING_MAX} deep"), "write it flatter"),
+            };
+            problems.error(Code::TooLarge, place, message).help(help);
             return None;
         }
         refuse(&event, place, problems);
@@ -225,13 +248,15 @@ fn build(text: &str, problems: &mut Problems) -> Option<Node> {
             Event::Alias(_) => Node::nothing(place),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => continue,
         };
+        let in_list = open.iter().rev().nth(1).is_some_and(|outer| matches!(outer.node.shape, Shape::List(_)));
         match open.last_mut() {
-            Some(parent) => put(parent, done, problems),
+            Some(parent) => put(parent, done, in_list, problems),
             None => root = Some(done),
         }
     }
     if root.is_none() && !problems.has_errors() {
-        problems.error(Code::Syntax, Place::START, "the file is empty");
+        let help = "`pointsman init` writes a first workflow; it needs on: and steps:";
+        problems.error(Code::Syntax, Place::START, "the file is empty").help(help);
     }
     root
 }
@@ -264,31 +289,43 @@ fn refuse(event: &Event<'_>, place: Place, problems: &mut Problems) {
         && let Some(c) = text.chars().find(|c| is_hidden(*c))
     {
         // It came in by an escape such as "\0".
-        let message = format!("the character U+{:04X} cannot be seen and is not allowed", c as u32);
-        problems.error(Code::BadCharacter, place, message);
+        hidden(c, place, problems);
     }
 }
 
 /// A scalar whose meaning is not known yet: what is not plain is text, the rest waits for [`resolve`].
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, span: Span, letters: &[char]) -> Node {
     let shape = if style == ScalarStyle::Plain { Shape::Null } else { Shape::Text };
-    let quotes = match style {
-        ScalarStyle::Plain => Some(0),
-        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Some(1),
-        ScalarStyle::Literal | ScalarStyle::Folded => None,
+    let from = letters.get(span.start.index()..).unwrap_or_default();
+    let stands = match style {
+        ScalarStyle::Plain => here(from, &text, 0),
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => here(from, &text, 1),
+        ScalarStyle::Literal => below(from, &text),
+        ScalarStyle::Folded => None,
     };
-    // Escapes and line breaks stand otherwise in the file.
-    let stands = |quotes: &usize| {
-        let rest = letters.get(span.start.index() + quotes..).unwrap_or_default();
-        let mut chars = text.chars();
-        rest.iter().zip(chars.by_ref()).all(|(letter, c)| *letter == c) && chars.next().is_none()
-    };
-    let exact = quotes.filter(stands).map(small);
-    Node { place: place(span), shape, written: text.into_owned(), exact }
+    Node { place: place(span), shape, written: text.into_owned(), stands }
+}
+
+/// Escapes and line breaks stand otherwise in the file.
+fn here(from: &[char], text: &str, quotes: usize) -> Option<Stands> {
+    let mut chars = text.chars();
+    let same = from.iter().skip(quotes).zip(chars.by_ref()).all(|(letter, c)| *letter == c) && chars.next().is_none();
+    same.then(|| Stands::Here(small(quotes)))
+}
+
+/// A text below a `|`, whose lines stand behind as many blanks each.
+fn below(from: &[char], text: &str) -> Option<Stands> {
+    let blanks = |line: &[char]| line.iter().take_while(|c| **c == ' ').count();
+    let mut lines = from.split(|c| *c == '\n').skip(1);
+    let first = lines.clone().find(|line| line.iter().any(|c| !c.is_whitespace()))?;
+    let own = text.lines().find(|line| !line.trim().is_empty())?;
+    let behind = blanks(first).checked_sub(own.len() - own.trim_start_matches(' ').len())?;
+    let same = |line: &str| lines.next().is_some_and(|there| there.iter().skip(behind).copied().eq(line.chars()));
+    text.lines().all(same).then(|| Stands::Below(small(behind)))
 }
 
 /// Puts a finished node into its list or mapping; in a mapping every other one is a key.
-fn put(parent: &mut Open, node: Node, problems: &mut Problems) {
+fn put(parent: &mut Open, node: Node, in_list: bool, problems: &mut Problems) {
     let entries = match &mut parent.node.shape {
         Shape::List(items) => return items.push(node),
         Shape::Map(entries) => entries,
@@ -303,7 +340,8 @@ fn put(parent: &mut Open, node: Node, problems: &mut Problems) {
         problems.error(Code::NotPlain, node.place, "merge keys (<<) are not used here").help("write the fields out");
     } else if let Some(first) = parent.seen.insert(node.written.clone(), node.place) {
         let message = format!("{} stands here a second time, first on line {}", node.written, first.line);
-        problems.error(Code::DuplicateKey, node.place, message).help("remove one of them");
+        let entry = if in_list { ", or begin another entry of the list with -" } else { "" };
+        problems.error(Code::DuplicateKey, node.place, message).help(format!("remove one of them{entry}"));
     }
     parent.key = Some((node.written, node.place));
 }
@@ -318,7 +356,7 @@ fn resolve(text: &str, node: &mut Node, problems: &mut Problems) {
                 column: small(location.column()),
                 file: 0,
             });
-            problems.error(Code::Syntax, place, error.to_string());
+            syntax::explain(text, &error.to_string(), place, problems);
         }
     }
 }

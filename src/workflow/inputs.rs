@@ -134,7 +134,7 @@ impl Inputs {
             Shape::Map(entries) => entries.as_slice(),
             Shape::Null => &[],
             Shape::Bool(_) | Shape::Number(_) | Shape::Text | Shape::List(_) => {
-                problems.error(Code::WrongKind, node.place, format!("inputs is a mapping, not {}", node.kind()));
+                read::wrong_kind(node, "inputs", "a mapping", problems);
                 &[]
             }
         };

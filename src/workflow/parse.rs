@@ -141,7 +141,7 @@ fn lower(
     }
     let permissions = fields.take("permissions").map(|node| steps::permissions(node, problems)).unwrap_or_default();
     let drafted = fields.take("steps").map(|node| Reader::new(operator, library).read(node, &defaults, problems));
-    if drafted.is_none() {
+    if drafted.is_none() && !fields.slip_of("steps") {
         problems.error(Code::MissingField, fields.place, "a workflow has no steps").help("write steps: with a list");
     }
     fields.finish(&[], problems);

@@ -10,6 +10,8 @@ use super::steps::NO_ID;
 
 /// More steps than this of a circle are not named; its ends are.
 const CIRCLE_NAMES_MAX: usize = 12;
+/// Where there are more steps than this, they are not listed to whoever names none of them.
+const NAMES_MAX: usize = 12;
 
 /// The needs of one step by name, each with its place.
 pub(crate) struct Needs<'a> {
@@ -27,7 +29,7 @@ pub(crate) fn resolve(steps: &[Needs<'_>], problems: &mut Problems) -> Vec<Vec<P
         if first != ix && !step.key.contains(NO_ID) {
             let line = steps.get(first as usize).map_or(0, |step| step.place.line);
             let message = format!("there is already a step {}, on line {line}", step.key);
-            problems.error(Code::DuplicateId, step.place, message);
+            problems.error(Code::DuplicateId, step.place, message).help("give one of them another id");
         }
     }
     let number = |name: &str| {
@@ -42,11 +44,10 @@ pub(crate) fn resolve(steps: &[Needs<'_>], problems: &mut Problems) -> Vec<Vec<P
                 Some(ix) => needs.push(ix),
                 None => {
                     let message = format!("{} needs {name}, but there is no such step", step.key);
-                    problems.error(Code::UnknownNeed, *place, message).did_you_mean(
-                        name,
-                        steps.iter().map(|step| step.key),
-                        || None,
-                    );
+                    let known = || steps.iter().map(|step| step.key).filter(|key| !key.contains(NO_ID));
+                    let all = || (steps.len() <= NAMES_MAX).then(|| known().collect::<Vec<_>>().join(", "));
+                    let all = || all().map(|all| format!("there are {all}"));
+                    problems.error(Code::UnknownNeed, *place, message).did_you_mean(name, known(), all);
                 }
             }
         }

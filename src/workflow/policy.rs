@@ -174,10 +174,11 @@ fn lower(root: &Node, problems: &mut Problems) -> Option<Policy> {
     let mut policy = Policy::default();
     let mut fields = Fields::of(root, "config.yml", problems)?;
     if let Some(node) = fields.take("definition_ref") {
-        policy.definition_ref = read::choice(node, "definition_ref", &DEFINITION_REFS, problems)?;
+        let said = read::choice(node, "definition_ref", &DEFINITION_REFS, problems);
+        policy.definition_ref = said.unwrap_or(policy.definition_ref);
     }
     if let Some(node) = fields.take("bare_commands") {
-        policy.bare_commands = read::flag(node, "bare_commands", problems)?;
+        policy.bare_commands = read::flag(node, "bare_commands", problems).unwrap_or(policy.bare_commands);
     }
     if let Some(node) = fields.take("trusted_apps") {
         policy.trusted_apps = apps(node, problems);
@@ -186,7 +187,7 @@ fn lower(root: &Node, problems: &mut Problems) -> Option<Policy> {
         policy.commands = commands(node, problems);
     }
     if let Some(node) = fields.take("skip_markers") {
-        policy.skip_markers = read::choice(node, "skip_markers", &SkipMarkers::WORDS, problems)?;
+        policy.skip_markers = read::choice(node, "skip_markers", &SkipMarkers::WORDS, problems).unwrap_or_default();
     }
     if let Some(node) = fields.take("limits") {
         policy.limits = limits(node, problems);
@@ -255,7 +256,7 @@ fn apps(node: &Node, problems: &mut Problems) -> Vec<i64> {
 fn commands(node: &Node, problems: &mut Problems) -> BTreeMap<String, Permission> {
     let mut commands = BTreeMap::new();
     let Shape::Map(entries) = &node.shape else {
-        problems.error(Code::WrongKind, node.place, format!("commands is a mapping, not {}", node.kind()));
+        read::wrong_kind(node, "commands", "a mapping", problems);
         return commands;
     };
     for entry in entries {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::expr::Expr;
 use super::file::{Entry, Node, Shape};
+use super::hints;
 use super::problem::{Code, Place, Problems};
+use super::suggest::closest;
 use super::units;
 
 /// The longest name of a workflow or step.
@@ -76,13 +78,33 @@ impl<'a> Fields<'a> {
             let message = format!("{} has no field {}", self.what, entry.key);
             let all = || Some(format!("it has {}", self.known.join(", ")));
             let problem = problems.error(Code::UnknownField, entry.place, message);
-            problem.did_you_mean(&entry.key, self.known.iter().copied(), all);
+            match hints::field(self.what, &entry.key) {
+                Some(help) => problem.help(help),
+                None => problem.did_you_mean(&entry.key, self.known.iter().copied(), all),
+            };
         }
+    }
+
+    /// Whether a field that nobody took is a slip for this one, so that it need not be missed as well.
+    pub(crate) fn slip_of(&self, name: &str) -> bool {
+        let hint =
+            |key: &str| hints::field(self.what, key).is_some_and(|help| help.starts_with(&format!("write {name}:")));
+        self.left.iter().any(|entry| closest(&entry.key, [name]).is_some() || hint(&entry.key))
     }
 }
 
-fn wrong_kind(node: &Node, what: &str, wanted: &str, problems: &mut Problems) {
-    problems.error(Code::WrongKind, node.place, format!("{what} is {wanted}, not {}", node.kind()));
+/// Says that something is of another kind, and how it is written.
+pub(crate) fn wrong_kind(node: &Node, what: &str, wanted: &str, problems: &mut Problems) {
+    let (message, help) = match node.shape {
+        Shape::Null => (format!("{what} has no value"), Some("write one behind the colon, or remove the field")),
+        Shape::Bool(_) | Shape::Number(_) | Shape::Text | Shape::List(_) | Shape::Map(_) => {
+            (format!("{what} is {wanted}, not {}", node.kind()), None)
+        }
+    };
+    let problem = problems.error(Code::WrongKind, node.place, message);
+    if let Some(help) = hints::shape(what).or(help) {
+        problem.help(help);
+    }
 }
 
 /// Text. Numbers and booleans are taken as they are written, so that `version: 1.10` needs no quotes.
@@ -132,6 +154,11 @@ pub(crate) fn flag(node: &Node, what: &str, problems: &mut Problems) -> Option<b
         return Some(b);
     }
     wrong_kind(node, what, "true or false", problems);
+    let word = node.written.to_ascii_lowercase();
+    let meant = [("true", ["yes", "on", "true"]), ("false", ["no", "off", "false"])];
+    if let Some((meant, _)) = meant.iter().find(|(_, words)| words.contains(&word.as_str())) {
+        problems.help(format!("write {meant}, without quotes"));
+    }
     None
 }
 

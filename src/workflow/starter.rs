@@ -50,9 +50,9 @@ struct Step {
 pub fn starter(top: &Top<'_>) -> Starter {
     let languages = [rust, node, python, go, java, ruby, php, dotnet, elixir, swift];
     let mut kits: Vec<Kit> = languages.into_iter().filter_map(|kit| kit(top)).collect();
-    // A Makefile beside them says the same once more.
+    // A Makefile or a Dockerfile beside them says the same once more.
     if kits.is_empty() {
-        kits.extend(make(top));
+        kits.extend(make(top).or_else(|| image(top)));
     }
     let found = kits.iter().map(|kit| kit.name.clone()).collect();
     if kits.is_empty() {
@@ -175,9 +175,12 @@ fn python(top: &Top<'_>) -> Option<Kit> {
 /// What brings the dependencies of a Python project, how, and what stands in front of its commands.
 fn python_tool(top: &Top<'_>) -> (&'static str, Vec<String>, &'static str) {
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    let project = |word| top.says("pyproject.toml", word);
     if top.has("uv.lock") {
         ("uv", lines(&["uv sync --locked"]), "uv run ")
-    } else if top.has("poetry.lock") {
+    } else if project("[tool.uv") {
+        ("uv", lines(&["uv sync"]), "uv run ")
+    } else if top.has("poetry.lock") || project("[tool.poetry") {
         ("poetry", lines(&["poetry install --no-interaction"]), "poetry run ")
     } else if top.has("Pipfile") {
         ("pipenv", lines(&["pipenv install --dev"]), "pipenv run ")
@@ -282,6 +285,15 @@ fn make(top: &Top<'_>) -> Option<Kit> {
         steps.push(step("build", "Build", &["make"]));
     }
     Some(Kit { name: "make".to_owned(), id: "make", steps })
+}
+
+fn image(top: &Top<'_>) -> Option<Kit> {
+    let file = ["Dockerfile", "Containerfile"].into_iter().find(|name| top.has(name))?;
+    Some(Kit {
+        name: file.to_owned(),
+        id: "image",
+        steps: vec![step("build", "Image", &[&format!("docker build --pull --file {file} .")])],
+    })
 }
 
 fn plain() -> Kit {

@@ -82,11 +82,12 @@ impl<'a> Reader<'a> {
     fn list(&mut self, node: &Node, defaults: &FileDefaults, problems: &mut Problems) -> (Vec<Draft>, Groups) {
         let (mut drafts, mut groups) = (Vec::new(), Groups::new());
         let Shape::List(items) = &node.shape else {
-            problems.error(Code::WrongKind, node.place, format!("steps is a list, not {}", node.kind()));
+            read::wrong_kind(node, "steps", "a list", problems);
             return (drafts, groups);
         };
         if items.is_empty() {
-            problems.error(Code::MissingField, node.place, "a workflow has at least one step");
+            let help = "write - id: build, and run: make below id";
+            problems.error(Code::MissingField, node.place, "a workflow has at least one step").help(help);
         }
         for item in items {
             let Some(uses) = uses_of(item) else {
@@ -97,14 +98,17 @@ impl<'a> Reader<'a> {
             };
             if let Some((id, group, inner)) = self.used(item, uses, defaults, problems) {
                 drafts.extend(inner);
-                if groups.insert(id.clone(), group).is_some() {
-                    problems.error(Code::DuplicateId, item.place, format!("there is already a step {id}"));
+                if groups.insert(id.clone(), group).is_some() && id != steps::NO_ID {
+                    let problem =
+                        problems.error(Code::DuplicateId, item.place, format!("there is already a step {id}"));
+                    problem.help("give one of them another id");
                 }
             }
         }
-        for draft in drafts.iter().filter(|draft| groups.contains_key(draft.step.key.as_str())) {
+        let named = drafts.iter().filter(|draft| draft.step.key.as_str() != steps::NO_ID);
+        for draft in named.filter(|draft| groups.contains_key(draft.step.key.as_str())) {
             let message = format!("there is already a step {}, which uses a file", draft.step.key);
-            problems.error(Code::DuplicateId, draft.place, message);
+            problems.error(Code::DuplicateId, draft.place, message).help("give one of them another id");
         }
         if !groups.is_empty() {
             drafts.iter_mut().for_each(|draft| join(draft, &groups, problems));
@@ -206,7 +210,8 @@ impl<'a> Reader<'a> {
         let tree = match self.library.get(path).map(|text| file::read(text)) {
             None => {
                 let problem = problems.error(Code::BadValue, place, format!("there is no file {path}"));
-                problem.did_you_mean(path, self.library.keys().map(String::as_str), || None);
+                let folder = || Some("files to use lie in .workflows/lib".to_owned());
+                problem.did_you_mean(path, self.library.keys().map(String::as_str), folder);
                 None
             }
             Some(Err(found)) => {
@@ -346,7 +351,7 @@ fn given(with: Option<&Node>, inputs: &Inputs, call: &mut Call, problems: &mut P
         Some((Shape::Map(entries), _)) => entries.as_slice(),
         Some((Shape::Null, _)) | None => &[],
         Some((_, node)) => {
-            problems.error(Code::WrongKind, node.place, format!("with is a mapping, not {}", node.kind()));
+            read::wrong_kind(node, "with", "a mapping", problems);
             &[]
         }
     };
@@ -386,7 +391,7 @@ fn declared(node: Option<&Node>, drafts: &[Draft], groups: &Groups, problems: &m
     let mut outputs = BTreeMap::new();
     let Some(node) = node else { return outputs };
     let Shape::Map(entries) = &node.shape else {
-        problems.error(Code::WrongKind, node.place, format!("outputs is a mapping, not {}", node.kind()));
+        read::wrong_kind(node, "outputs", "a mapping", problems);
         return outputs;
     };
     if entries.len() > OUTPUTS_MAX {

@@ -101,13 +101,12 @@ pub(crate) struct Work {
 impl Work {
     /// Reads the fields.
     pub(crate) fn read(fields: &mut Fields<'_>, file: &FileDefaults, problems: &mut Problems) -> Self {
-        let place = fields.place;
         let kind = fields.take("type").and_then(|node| kind(node, problems)).unwrap_or(Kind::Other);
         let mut mentions = Vec::new();
         let line = fields.take("run");
         let action = action(line, fields, &mut mentions, problems);
-        let said = fields.take("agent").and_then(|node| agent(node, problems));
-        let agent = whom(said, line.is_some(), file, place, problems);
+        let said = fields.take("agent").map(|node| agent(node, problems));
+        let agent = whom(said, line.is_some(), file, fields, problems);
         let own_fallbacks = fields.take("fallback_agents").map(|node| agents(node, "fallback_agents", problems));
         let fallback_agents = match &own_fallbacks {
             Some(own) => own.clone(),
@@ -194,8 +193,9 @@ fn kind(node: &Node, problems: &mut Problems) -> Option<Kind> {
     let known = defaults::KINDS.iter().find(|facts| facts.name == text);
     if known.is_none() {
         let names: Vec<&str> = defaults::KINDS.iter().map(|facts| facts.name).collect();
-        let message = format!("the type {text} sets no defaults; those that do are {}", names.join(", "));
-        problems.warning(Code::UnknownType, node.place, message).did_you_mean(&text, names, || None);
+        let all = || Some(format!("those that do are {}", names.join(", ")));
+        let problem = problems.warning(Code::UnknownType, node.place, format!("the type {text} sets no defaults"));
+        problem.did_you_mean(&text, names.iter().copied(), all);
     }
     known.map(|facts| facts.kind)
 }
@@ -212,17 +212,21 @@ pub(crate) fn agents(node: &Node, what: &str, problems: &mut Problems) -> Vec<Ag
 
 /// The agent that gets it: the one that is said, the shell for a command line, the file's.
 fn whom(
-    said: Option<AgentName>,
+    said: Option<Option<AgentName>>,
     by_line: bool,
     file: &FileDefaults,
-    place: Place,
+    fields: &Fields<'_>,
     problems: &mut Problems,
 ) -> AgentName {
+    let place = fields.place;
     #[expect(clippy::expect_used, reason = "the text is a constant")]
     let shell = || SHELL.parse().expect("is a name");
     let agent: AgentName = match said {
-        Some(said) => said,
+        Some(Some(said)) => said,
+        // What is no name was told already, and so will be a slip for run or agent.
+        Some(None) => return shell(),
         None if by_line => shell(),
+        None if fields.slip_of("run") || fields.slip_of("agent") => return shell(),
         None => match &file.agent {
             Some(agent) => agent.clone(),
             None => {
@@ -260,7 +264,8 @@ fn action(
     let secrets = fields.take("secrets").map(|node| (node.place, secrets(node, problems)));
     for (place, field) in [(env.as_ref().map(|e| e.0), "env"), (secrets.as_ref().map(|s| s.0), "secrets")] {
         if let (Some(place), None) = (place, line) {
-            problems.error(Code::NoEffect, place, format!("{field} is for steps with run only"));
+            let help = "what an agent shall know stands in with:, and it gets no secrets";
+            problems.error(Code::NoEffect, place, format!("{field} is for steps with run only")).help(help);
         }
     }
     let (env, secrets) = (env.map(|e| e.1).unwrap_or_default(), secrets.map(|s| s.1).unwrap_or_default());
@@ -271,9 +276,10 @@ fn action(
 /// branch writes the script.
 fn run(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = read::text(node, "run", problems)?;
-    if text.contains("${{") {
+    if let Some(at) = text.find("${{") {
         let message = "run holds no expressions: a title or a branch name could then run commands";
-        problems.error(Code::BadExpression, node.place, message).help("put it into env: and write \"$NAME\" here");
+        let place = node.place_of(at).unwrap_or(node.place);
+        problems.error(Code::BadExpression, place, message).help("put it into env: and write \"$NAME\" here");
         return None;
     }
     if text.trim().is_empty() {
@@ -313,7 +319,7 @@ fn free_form(node: &Node, problems: &mut Problems) -> BTreeMap<String, Value> {
         Shape::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), entry.node.to_value())).collect(),
         Shape::Null => BTreeMap::new(),
         Shape::Bool(_) | Shape::Number(_) | Shape::Text | Shape::List(_) => {
-            problems.error(Code::WrongKind, node.place, format!("with is a mapping, not {}", node.kind()));
+            read::wrong_kind(node, "with", "a mapping", problems);
             BTreeMap::new()
         }
     }
@@ -321,7 +327,7 @@ fn free_form(node: &Node, problems: &mut Problems) -> BTreeMap<String, Value> {
 
 pub(crate) fn env(node: &Node, mentions: &mut Vec<Mention>, problems: &mut Problems) -> BTreeMap<String, String> {
     let Shape::Map(entries) = &node.shape else {
-        problems.error(Code::WrongKind, node.place, format!("env is a mapping, not {}", node.kind()));
+        read::wrong_kind(node, "env", "a mapping", problems);
         return BTreeMap::new();
     };
     if entries.len() > VARIABLES_MAX {
@@ -350,6 +356,7 @@ fn variable(name: &str, place: Place, problems: &mut Problems) {
     if !starts || !plain || name.len() > read::NAME_CHARS_MAX {
         problems.error(Code::BadId, place, format!("{name:?} is no name of a variable")).help("letters, digits and _");
     } else if name.starts_with("POINTSMAN_") {
-        problems.error(Code::BadId, place, format!("{name}: names with POINTSMAN_ are the runner's own"));
+        let message = format!("{name}: names with POINTSMAN_ are the runner's own");
+        problems.error(Code::BadId, place, message).help("choose another name");
     }
 }

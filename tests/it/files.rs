@@ -240,6 +240,22 @@ fn the_schemas_are_the_table() {
 }
 
 #[test]
+fn editors_know_what_the_examples_may_hold() {
+    let folder = root().join(".workflows-example");
+    let examples: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let examples = examples.iter().filter(|path| path.extension().is_some_and(|ext| ext == "yml"));
+    let mut count = 0;
+    for path in examples {
+        let text = fs::read_to_string(path).unwrap();
+        let schema = text.strip_prefix("# yaml-language-server: $schema=").and_then(|text| text.lines().next());
+        let schema = schema.unwrap_or_else(|| panic!("{} names no schema", path.display()));
+        assert_eq!(folder.join(schema), root().join(".workflows-example/../docs/workflow.schema.json"));
+        count += 1;
+    }
+    assert!(count >= 7, "{count} examples");
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     for path in MARKDOWN {
         let folder: PathBuf = root().join(path).parent().unwrap().to_owned();

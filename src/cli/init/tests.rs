@@ -55,6 +55,8 @@ fn people_are_told_what_was_found_and_what_to_do_next() {
 
     next:
       pointsman validate     whether it is right
+      pointsman plan ci      what it does, and how long it may take
+      pointsman run ci       does it here, on the working tree
 
     Then commit it: it counts as soon as it is on the default branch.
     ");

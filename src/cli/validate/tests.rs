@@ -45,13 +45,28 @@ fn a_file_that_is_too_large_is_read_no_further() {
 #[test]
 fn what_is_not_there_is_wrong_usage() {
     let failure = look(&["/nowhere/ci.yml".into()]).unwrap_err();
-    assert_eq!((failure.text().as_str(), failure.code()), ("error: there is no file /nowhere/ci.yml\n", 2));
+    assert_eq!(
+        (failure.text().as_str(), failure.code()),
+        ("error: there is no file /nowhere/ci.yml; give files, or a folder of them\n", 2)
+    );
 }
 
 #[test]
 fn a_code_is_explained_and_a_slip_gets_the_list() {
     assert_eq!(code("circle"), Ok(Code::Circle));
     assert!(code("cirle").unwrap_err().starts_with("there is no such code; there are syntax, "));
+}
+
+#[test]
+fn a_file_that_no_step_uses_yet_is_looked_at() {
+    let dir = tree(&[("a.yml", FINE)]);
+    fs::create_dir(dir.path().join("lib")).unwrap();
+    let text = "inputs: { os: { required: true } }\nsteps:\n  - id: x\n    needs: [y]\n    env: { OS: \"${{ inputs.os }}\" }\n    run: make\n";
+    fs::write(dir.path().join("lib/later.yml"), text).unwrap();
+    let files = look(&[dir.path().to_owned()]).unwrap();
+    let told: Vec<String> = files[1].problems.iter().map(ToString::to_string).collect();
+    assert_eq!((files.len(), files[1].path.as_str()), (2, ".workflows/lib/later.yml"));
+    insta::assert_snapshot!(told.join("\n"), @"");
 }
 
 #[test]
@@ -64,7 +79,7 @@ fn what_is_wrong_with_a_used_file_is_told_there_and_once() {
     fs::write(dir.path().join("lib/all.yml"), "steps:\n  - id: x\n    run: make\n    timout: 1m\n").unwrap();
     let files = look(&[dir.path().to_owned()]).unwrap();
     let told = human(&files, crate::report::problems::Paint::Plain);
-    insta::assert_snapshot!(told.replace(&dir.path().display().to_string(), "DIR"), @r"
+    insta::assert_snapshot!(told, @r"
     error[unknown-field]: a step has no field timout
      --> .workflows/lib/all.yml:4:5
       |
@@ -75,4 +90,6 @@ fn what_is_wrong_with_a_used_file_is_told_there_and_once() {
     1 error in 3 files
     more about one of them: pointsman validate --explain unknown-field
     ");
+    let alone = look(&[dir.path().join("lib/all.yml")]).unwrap();
+    assert_eq!(alone, files[1..2]);
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::excerpt::excerpt;
 use super::{Looked, counts};
 use crate::workflow::problem::{Problem, Severity};
@@ -19,6 +21,8 @@ const RED: &str = "1;31";
 const YELLOW: &str = "1;33";
 const BLUE: &str = "1;34";
 const BOLD: &str = "1";
+/// Columns of a line of help.
+const HELP_COLUMNS_MAX: usize = 96;
 
 impl Paint {
     fn on(self, colour: &str, text: &str) -> String {
@@ -62,9 +66,26 @@ fn tell(told: &mut String, file: &Looked, problem: &Problem, paint: Paint) {
         let _ = writeln!(told, "{gutter} {bar} {}{mark}", " ".repeat(found.indent));
     }
     if let Some(help) = &problem.help {
-        let _ = writeln!(told, "{gutter} {} {}", paint.on(BLUE, "="), one_line(&format!("help: {help}")));
+        let lines = wrapped(&one_line(help)).join(&format!("\n{gutter}         "));
+        let _ = writeln!(told, "{gutter} {} help: {lines}", paint.on(BLUE, "="));
     }
     told.push('\n');
+}
+
+/// Words in lines that are short enough to be read.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= HELP_COLUMNS_MAX => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Messages may quote what a file holds.

@@ -1,6 +1,13 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
 use super::*;
 use crate::workflow::defaults::Operator;
-use crate::workflow::parse;
+use crate::workflow::parse::{FileKind, kind_of};
+use crate::workflow::problem::Code;
+use crate::workflow::{parse, policy};
 
 fn looked(path: &str, text: &str) -> Looked {
     let problems = match parse(&"ci".parse().unwrap(), text, &Operator::default()) {
@@ -146,4 +153,70 @@ fn code_scanning_gets_sarif() {
       "ruleId": "unknown-field"
     }
     "#);
+}
+
+/// A file of `tests/golden/wrong-files.txt`, and what is said of it.
+fn judged(head: &str, source: &str) -> Looked {
+    let (name, _) = head.split_once(": ").unwrap();
+    let text = visible(source);
+    let problems = match kind_of(&format!(".workflows/{name}")) {
+        FileKind::Workflow(id) => parse(&id, &text, &Operator::default()).map_or_else(|found| found, |w| w.warnings),
+        FileKind::Policy => policy::parse(&text).map_or_else(|found| found, |policy| policy.warnings),
+        FileKind::Other => vec![Problem::of_name(name)],
+    };
+    Looked { path: format!(".workflows/{name}"), text, problems }
+}
+
+/// What nobody sees stands as its number: `\u{200b}`.
+fn visible(source: &str) -> String {
+    let mut parts = source.split("\\u{");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| {
+        let (number, rest) = part.split_once('}').unwrap();
+        let letter = char::from_u32(u32::from_str_radix(number, 16).unwrap()).unwrap();
+        format!("{text}{letter}{rest}")
+    })
+}
+
+/// `UPDATE_GOLDEN=1 cargo test report::problems` writes what is said anew; read the difference as a stranger would.
+#[test]
+fn wrong_files_are_told_as_written() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wrong-files.txt");
+    let golden = fs::read_to_string(&path).unwrap();
+    let (mut told, mut codes) = (golden.split("==== ").next().unwrap().to_owned(), BTreeSet::new());
+    let files: Vec<&str> = golden.split("==== ").skip(1).collect();
+    for file in &files {
+        let (head, rest) = file.split_once('\n').unwrap();
+        let (source, _) = rest.split_once("----\n").unwrap_or_else(|| panic!("{head}: no ----"));
+        let looked = judged(head, source);
+        assert!(!looked.problems.is_empty(), "{head}: nothing is wrong with it");
+        codes.extend(looked.problems.iter().map(|problem| problem.code));
+        let said = human(&[looked], Paint::Plain);
+        let (said, _) = said.rsplit_once("\n\n").unwrap();
+        write!(told, "==== {head}\n{source}----\n{said}\n\n").unwrap();
+    }
+    assert!(files.len() >= 60, "{} files", files.len());
+    assert_eq!(codes, BTreeSet::from(Code::ALL), "a code that no file shows");
+    if told != golden && std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, told).unwrap();
+    } else if told != golden {
+        let at = told.lines().zip(golden.lines()).take_while(|(now, then)| now == then).count();
+        panic!("line {} is told otherwise:\n{}\nit was:\n{}", at + 1, line(&told, at), line(&golden, at));
+    }
+}
+
+fn line(text: &str, at: usize) -> &str {
+    text.lines().nth(at).unwrap_or("(the end)")
+}
+
+#[test]
+fn a_long_help_goes_on_below() {
+    let mut one = looked("ci.yml", SLIPS);
+    one.problems.truncate(1);
+    one.problems[0].help = Some("word ".repeat(40).trim().to_owned());
+    let told = human(&[one], Paint::Plain);
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains("word")).collect();
+    assert_eq!(lines.len(), 3, "{told}");
+    assert!(lines[0].starts_with("  = help: word") && lines[1].starts_with("          word"), "{told}");
+    assert!(lines.iter().all(|line| line.len() <= 106), "{told}");
 }

@@ -167,6 +167,9 @@ fn every_other_language_gives_a_workflow_that_is_right() {
         (".NET", [("App.sln", ""), ("src", "")]),
         ("Elixir", [("mix.exs", ""), ("lib", "")]),
         ("Swift", [("Package.swift", ""), ("Sources", "")]),
+        ("Dockerfile", [("Dockerfile", ""), ("src", "")]),
+        ("Python (poetry)", [("pyproject.toml", "[tool.poetry]\n"), ("src", "")]),
+        ("Python (uv)", [("pyproject.toml", "[tool.uv]\n"), ("src", "")]),
         ("make", [("Makefile", "all:\n\nlint: all\ntest:\n\techo\n"), ("src", "")]),
     ] {
         assert_eq!(check(&files).found, [found]);

@@ -150,9 +150,9 @@ fn types(node: &Node, problems: &mut Problems) -> Vec<&'static str> {
                 types.push(known);
             }
             None => {
-                let message = format!("there is no type {text}; there are {}", PULL_REQUEST_TYPES.join(", "));
-                let problem = problems.error(Code::BadValue, place, message);
-                problem.did_you_mean(&text, PULL_REQUEST_TYPES, || None);
+                let all = || Some(format!("there are {}", PULL_REQUEST_TYPES.join(", ")));
+                let problem = problems.error(Code::BadValue, place, format!("there is no type {text}"));
+                problem.did_you_mean(&text, PULL_REQUEST_TYPES, all);
             }
         }
     }
