@@ -335,7 +335,7 @@ fn put(parent: &mut Open, node: Node, in_list: bool, problems: &mut Problems) {
         return entries.push(Entry { key, place, node });
     }
     if matches!(node.shape, Shape::List(_) | Shape::Map(_)) {
-        problems.error(Code::BadKey, node.place, "a key is text, not a list or a mapping");
+        problems.error(Code::BadKey, node.place, "a key is text, not a list or a mapping").help("put it in quotes");
     } else if node.written == "<<" {
         problems.error(Code::NotPlain, node.place, "merge keys (<<) are not used here").help("write the fields out");
     } else if let Some(first) = parent.seen.insert(node.written.clone(), node.place) {

@@ -35,6 +35,7 @@ const FIELDS: &[(&str, &[&str], &str)] = &[
         ],
         "steps get no token of GitHub; permissions says what an agent may touch: network, write_paths, tools",
     ),
+    ("config.yml", &["on", "steps", "jobs"], "a workflow is a file of its own: .workflows/NAME.yml"),
     ("pull_request", &["types-ignore", "tags"], "pull_request has types, branches, paths and labels"),
 ];
 

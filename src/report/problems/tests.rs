@@ -85,7 +85,7 @@ fn a_line_is_shown_so_that_the_mark_stands_below_its_place() {
 fn actions_get_annotations_that_a_file_cannot_end() {
     let mut one = looked("a,b:c.yml", "steps:\n  - id: x\n    run: make\n    zz%\u{0}: 1\n");
     one.problems[0].message = "50%\r\n::error::planted".to_owned();
-    insta::assert_snapshot!(as_annotations(&[one]), @"::error file=a%2Cb%3Ac.yml,line=4,col=8,title=bad-character::50%25%0D%0A::error::planted");
+    insta::assert_snapshot!(as_annotations(&[one]), @"::error file=a%2Cb%3Ac.yml,line=4,col=8,title=bad-character::50%25%0D%0A::error::planted%0Ahelp: remove it");
     insta::assert_snapshot!(as_annotations(&[looked(".workflows/ci.yml", SLIPS)]), @r"
     ::error file=.workflows/ci.yml,line=4,col=5,title=unknown-field::a step has no field timout%0Ahelp: did you mean timeout?
     ::error file=.workflows/ci.yml,line=6,col=13,title=unknown-need::test needs biuld, but there is no such step%0Ahelp: did you mean build?

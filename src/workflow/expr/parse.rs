@@ -105,7 +105,15 @@ pub(super) fn parse(text: &str) -> Result<Node, Error> {
     let node = parser.or()?;
     match parser.tokens.get(parser.next) {
         None => Ok(node),
-        Some((token, offset)) => Err(Error { message: format!("{} is one too many", shown(token)), offset: *offset }),
+        Some((token, offset)) => {
+            let word = shown(token);
+            let message = match word.as_str() {
+                "and" => "and means nothing here: write &&".to_owned(),
+                "or" => "or means nothing here: write ||".to_owned(),
+                _ => format!("{word} is one too many"),
+            };
+            Err(Error { message, offset: *offset })
+        }
     }
 }
 

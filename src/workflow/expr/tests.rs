@@ -185,6 +185,8 @@ fn errors_say_where() {
     wrong("1e999", 0, "1e999 is no number");
     wrong("(1", 2, "a ) is missing at the end");
     wrong("1 2", 2, "2 is one too many");
+    wrong("true and false", 5, "and means nothing here: write &&");
+    wrong("true or false", 5, "or means nothing here: write ||");
     wrong("", 0, "the expression ends too early");
     wrong("a.", 2, "a name or * must follow the dot");
     wrong("contain('a', 'b')", 0, "there is no function contain; did you mean contains?");

@@ -67,7 +67,7 @@ fn slips_are_told() {
         "uses: pr_procesing\nsteps: []",
         &[
             "1:7 bad-value: there is no built-in workflow pr_procesing (did you mean pr_processing?)",
-            "2:8 missing-field: a workflow has at least one step",
+            "2:8 missing-field: a workflow has at least one step (write - id: build, and run: make below id)",
         ],
     );
     wrong(
@@ -88,8 +88,11 @@ fn slips_are_told() {
         "uses: hotfix_deployment\nsteps:\n  - { id: emergency_tests, tiemout: 1m }\n  - { id: deploy_production, needs: [nobody] }",
         &[
             "3:28 unknown-field: a step has no field tiemout (did you mean timeout?)",
-            "4:38 unknown-need: deploy_production needs nobody, but there is no such step",
+            "4:38 unknown-need: deploy_production needs nobody, but there is no such step (there are validate_hotfix, emergency_tests, deploy_production)",
         ],
     );
-    wrong("uses: hotfix_deployment\nsteps: x", &["2:8 wrong-kind: steps is a list, not text"]);
+    wrong(
+        "uses: hotfix_deployment\nsteps: x",
+        &["2:8 wrong-kind: steps is a list, not text (write - id: build in place of build:, and its fields below)"],
+    );
 }

@@ -247,10 +247,7 @@ fn unknown_fields_are_told_with_what_was_meant() {
         &[
             "1:1 unknown-field: a workflow has no field nmae (did you mean name?)",
             "4:5 unknown-field: a step has no field tiemout (did you mean timeout?)",
-            "6:5 unknown-field: a step has no field image (it has id, name, needs, for_each, if, type, run, \
-             working-directory, shell, with, env, secrets, agent, fallback_agents, timeout, queue_timeout, stall_timeout, \
-             retries, retry, rollback, matrix, max_parallel, fail_fast, strategy, continue-on-error, critical, join, parallel, \
-             exclusion_group, environment, priority, approval, required_context, permissions, outputs, resources)",
+            "6:5 unknown-field: a step has no field image (remove it: whoever does the step brings a machine)",
         ],
     );
     wrong_step(
@@ -291,11 +288,17 @@ fn quantities() {
         "run: x, timeout: soon",
         &["2:29 bad-value: timeout: soon is no duration; write 500ms, 90s, 10m, 1h30m or 2d"],
     );
-    wrong_step("run: x, timeout: ", &["2:27 wrong-kind: timeout is text, not nothing"]);
+    wrong_step(
+        "run: x, timeout: ",
+        &["2:27 wrong-kind: timeout has no value (write one behind the colon, or remove the field)"],
+    );
     wrong_step("run: x, retries: 21", &["2:29 bad-value: retries is a whole number from 0 to 20"]);
     wrong_step("run: x, retries: 1.5", &["2:29 bad-value: retries is a whole number from 0 to 20"]);
     wrong_step("run: x, retries: many", &["2:29 wrong-kind: retries is a whole number, not text"]);
-    wrong_step("run: x, critical: no", &["2:30 wrong-kind: critical is true or false, not text"]);
+    wrong_step(
+        "run: x, critical: no",
+        &["2:30 wrong-kind: critical is true or false, not text (write false, without quotes)"],
+    );
     wrong_step(
         "run: x, resources: { memory: 5GB }",
         &[
@@ -314,8 +317,7 @@ fn types() {
     let warnings = workflow("steps: [{ id: a, agent: x, type: analisys }]").warnings;
     assert_eq!(
         warnings[0].to_string(),
-        "1:34 warning: unknown-type: the type analisys sets no defaults; those that do are analysis, generation, \
-         deployment, validation, testing, security, performance (did you mean analysis?)"
+        "1:34 warning: unknown-type: the type analisys sets no defaults (did you mean analysis?)"
     );
 }
 
@@ -331,7 +333,10 @@ fn steps_that_nobody_does() {
     );
     wrong_step(
         "agent: goose, env: { A: b }, secrets: [C]",
-        &["2:31 no-effect: env is for steps with run only", "2:50 no-effect: secrets is for steps with run only"],
+        &[
+            "2:31 no-effect: env is for steps with run only (what an agent shall know stands in with:, and it gets no secrets)",
+            "2:50 no-effect: secrets is for steps with run only (what an agent shall know stands in with:, and it gets no secrets)",
+        ],
     );
     wrong_step("run: ' '", &["2:17 bad-value: run is empty"]);
 }
@@ -370,7 +375,7 @@ fn expressions_name_what_is_there() {
     check(
         "run: 'echo ${{ pr.title }}'",
         &[
-            "4:29 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
+            "4:35 bad-expression: run holds no expressions: a title or a branch name could then run commands (put it into \
          env: and write \"$NAME\" here)",
         ],
     );
@@ -631,7 +636,7 @@ fn ids_and_names() {
         "run: x, env: { 'A B': 1, POINTSMAN_X: 1 }, agent: 'a b'",
         &[
             "2:27 bad-id: \"A B\" is no name of a variable (letters, digits and _)",
-            "2:37 bad-id: POINTSMAN_X: names with POINTSMAN_ are the runner's own",
+            "2:37 bad-id: POINTSMAN_X: names with POINTSMAN_ are the runner's own (choose another name)",
             "2:62 bad-id: agent name: has a character that is not allowed: \"a b\"",
         ],
     );
@@ -639,11 +644,24 @@ fn ids_and_names() {
 
 #[test]
 fn shapes() {
-    wrong("[]", &["1:1 wrong-kind: a workflow is a mapping, not a list"]);
+    wrong(
+        "[]",
+        &[
+            "1:1 wrong-kind: a workflow is a mapping, not a list (begin with on: and steps:, each at the start of a line)",
+        ],
+    );
     wrong("name: x", &["1:1 missing-field: a workflow has no steps (write steps: with a list)"]);
-    wrong("steps: []", &["1:8 missing-field: a workflow has at least one step"]);
-    wrong("steps: { a: { run: x } }", &["1:8 wrong-kind: steps is a list, not a mapping"]);
-    wrong("steps: [x]", &["1:9 wrong-kind: a step is a mapping, not text"]);
+    wrong(
+        "steps: []",
+        &["1:8 missing-field: a workflow has at least one step (write - id: build, and run: make below id)"],
+    );
+    wrong(
+        "steps: { a: { run: x } }",
+        &[
+            "1:8 wrong-kind: steps is a list, not a mapping (write - id: build in place of build:, and its fields below)",
+        ],
+    );
+    wrong("steps: [x]", &["1:9 wrong-kind: a step is a mapping, not text (write - id: build, and run: make below id)"]);
     wrong("steps: [{ id: a, run: [x] }]", &["1:23 wrong-kind: run is text, not a list"]);
 }
 

@@ -57,7 +57,7 @@ fn circles_are_named() {
 fn names_that_do_not_exist_are_told() {
     wrong("build:, b: biuld", "4:35 unknown-need: b needs biuld, but there is no such step (did you mean build?)");
     wrong("build:, b: Build", "4:35 unknown-need: b needs Build, but there is no such step (did you mean build?)");
-    wrong("a:, A:", "4:5 duplicate-id: there is already a step A, on line 3");
+    wrong("a:, A:", "4:5 duplicate-id: there is already a step A, on line 3 (give one of them another id)");
 }
 
 #[test]

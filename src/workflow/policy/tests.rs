@@ -61,7 +61,10 @@ fn everything_can_be_said() {
 #[test]
 fn slips_are_told() {
     wrong("definition_ref: head", &["1:17 bad-value: definition_ref is one of default, base, not head"]);
-    wrong("bare_commands: 'no'", &["1:16 wrong-kind: bare_commands is true or false, not text"]);
+    wrong(
+        "bare_commands: 'no'",
+        &["1:16 wrong-kind: bare_commands is true or false, not text (write false, without quotes)"],
+    );
     wrong("trusted_apps: [renovate]", &["1:16 wrong-kind: the id of an App is a whole number, not text"]);
     wrong(
         "commands: { retri: read, run: owner }\nbare_command: true\nlimits: { steps: 1 }\nbudgets: { max_cost_usd: much }",

@@ -9,12 +9,12 @@ fn said(text: &str) -> String {
 
 #[test]
 fn a_slip_is_told_where_it_stands() {
-    insta::assert_snapshot!(said("steps:\n  - id: a\n    run: |\n\tmake\n"), @"");
-    insta::assert_snapshot!(said("on: push\nsteps:\n  - id:build\n    run: make\n"), @"");
-    insta::assert_snapshot!(said("steps:\n  - id: a\n    run: |\n    make\n    make test\n"), @"");
-    insta::assert_snapshot!(said("steps:\n  - id: a\n    needs: [b, c\n    run: make\n"), @"");
-    insta::assert_snapshot!(said("steps:\n  - id: a\n    name: 'Build'n test\n"), @"");
-    insta::assert_snapshot!(said("name: \"CI\n"), @"");
+    insta::assert_snapshot!(said("steps:\n  - id: a\n    run: |\n\tmake\n"), @"4:1 syntax: a tab stands here, and YAML counts blanks (indent with blanks)");
+    insta::assert_snapshot!(said("on: push\nsteps:\n  - id:build\n    run: make\n"), @"3:7 syntax: a blank is missing behind this colon (write id: build)");
+    insta::assert_snapshot!(said("steps:\n  - id: a\n    run: |\n    make\n    make test\n"), @"4:5 syntax: the text of run: | is not indented (begin each of its lines in column 7, two blanks behind run)");
+    insta::assert_snapshot!(said("steps:\n  - id: a\n    needs: [b, c\n    run: make\n"), @"3:12 syntax: this [ is not closed (write ] where it ends)");
+    insta::assert_snapshot!(said("steps:\n  - id: a\n    name: 'Build'n test\n"), @"3:18 syntax: the text has ended with its quote, and more stands behind it (put all of it between quotes)");
+    insta::assert_snapshot!(said("name: \"CI\n"), @"1:7 syntax: this quote is not closed (close it where the text ends; a quote that is part of a text stands between quotes of the other kind)");
 }
 
 proptest! {

@@ -159,7 +159,7 @@ fn slips_are_told() {
         "steps:\n- { id: t, uses: ./lib/test.yml }\n- { id: t, run: x }\n- { id: u, uses: ./lib/needy.yml }",
         &[TEST, ("needy", "inputs: { a: { required: true } }\nsteps: [{ id: a, run: x }]")],
         &[
-            "3:3 duplicate-id: there is already a step t, which uses a file",
+            "3:3 duplicate-id: there is already a step t, which uses a file (give one of them another id)",
             "4:3 missing-field: the input a is missing",
         ],
     );
