@@ -183,8 +183,9 @@ fn visible(source: &str) -> String {
 fn wrong_files_are_told_as_written() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wrong-files.txt");
     let golden = fs::read_to_string(&path).unwrap();
-    let (mut told, mut codes) = (golden.split("==== ").next().unwrap().to_owned(), BTreeSet::new());
-    let files: Vec<&str> = golden.split("==== ").skip(1).collect();
+    let mut parts = golden.split("\n==== ");
+    let (mut told, mut codes) = (parts.next().unwrap().to_owned(), BTreeSet::new());
+    let files: Vec<&str> = parts.collect();
     for file in &files {
         let (head, rest) = file.split_once('\n').unwrap();
         let (source, _) = rest.split_once("----\n").unwrap_or_else(|| panic!("{head}: no ----"));
@@ -193,7 +194,7 @@ fn wrong_files_are_told_as_written() {
         codes.extend(looked.problems.iter().map(|problem| problem.code));
         let said = human(&[looked], Paint::Plain);
         let (said, _) = said.rsplit_once("\n\n").unwrap();
-        write!(told, "==== {head}\n{source}----\n{said}\n\n").unwrap();
+        write!(told, "\n==== {head}\n{source}----\n{said}\n").unwrap();
     }
     assert!(files.len() >= 60, "{} files", files.len());
     assert_eq!(codes, BTreeSet::from(Code::ALL), "a code that no file shows");
