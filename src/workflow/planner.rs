@@ -44,9 +44,10 @@ pub(crate) fn resolve(steps: &[Needs<'_>], problems: &mut Problems) -> Vec<Vec<P
                 Some(ix) => needs.push(ix),
                 None => {
                     let message = format!("{} needs {name}, but there is no such step", step.key);
-                    let known = || steps.iter().map(|step| step.key).filter(|key| !key.contains(NO_ID));
+                    let others = |key: &&str| *key != step.key && !key.contains(NO_ID);
+                    let known = || steps.iter().map(|step| step.key).filter(others);
                     let all = || (steps.len() <= NAMES_MAX).then(|| known().collect::<Vec<_>>().join(", "));
-                    let all = || all().map(|all| format!("there are {all}"));
+                    let all = || all().filter(|all| !all.is_empty()).map(|all| format!("there are {all}"));
                     problems.error(Code::UnknownNeed, *place, message).did_you_mean(name, known(), all);
                 }
             }

@@ -36,6 +36,7 @@ fn a_wrong_file_is_told_line_by_line() {
       |
     3 |   - { id: a }
       |     ^
+      = help: give one of them another id
 
     3 errors in 1 file
     more about one of them: pointsman validate --explain unknown-need

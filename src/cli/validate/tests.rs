@@ -66,7 +66,7 @@ fn a_file_that_no_step_uses_yet_is_looked_at() {
     let files = look(&[dir.path().to_owned()]).unwrap();
     let told: Vec<String> = files[1].problems.iter().map(ToString::to_string).collect();
     assert_eq!((files.len(), files[1].path.as_str()), (2, ".workflows/lib/later.yml"));
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"4:13 unknown-need: lib.x needs lib.y, but there is no such step");
 }
 
 #[test]

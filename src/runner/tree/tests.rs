@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::*;
 use crate::runner::jail::Jail;
@@ -8,11 +9,13 @@ use crate::runner::options::Sandbox;
 
 /// A command that runs until its input ends, in a namespace that is known.
 async fn started(jail: &Jail) -> Tree {
-    let child = jail.command(&["cat"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut command = jail.command(&["/bin/sh", "-c", "echo up; cat"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut up = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut up).await.unwrap();
+    assert_eq!(up, "up\n");
     let mut tree = Tree::new(child, Path::new("/nowhere"), true);
-    while tree.namespace.is_none() || tree.members().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    assert!(!tree.members().is_empty() && tree.namespace.is_some());
     tree
 }
 

@@ -88,7 +88,7 @@ fn slips_are_told() {
         "uses: hotfix_deployment\nsteps:\n  - { id: emergency_tests, tiemout: 1m }\n  - { id: deploy_production, needs: [nobody] }",
         &[
             "3:28 unknown-field: a step has no field tiemout (did you mean timeout?)",
-            "4:38 unknown-need: deploy_production needs nobody, but there is no such step (there are validate_hotfix, emergency_tests, deploy_production)",
+            "4:38 unknown-need: deploy_production needs nobody, but there is no such step (there are validate_hotfix, emergency_tests)",
         ],
     );
     wrong(
