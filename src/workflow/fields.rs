@@ -1,6 +1,6 @@
 //! The one table of the language: the JSON Schemas that editors read and `docs/workflows.md` are made from it.
 //!
-//! A field is one line of [`table`]. That the table says neither more nor less than the parser takes is held by a test,
+//! A field is one line of `fields/table.rs`. That the table says neither more nor less than the parser takes is held by a test,
 //! which asks the parser at every place.
 
 mod page;

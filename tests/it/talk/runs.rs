@@ -149,7 +149,7 @@ async fn what_does_not_run_says_why() {
     world.shows(pr, shown).await;
     let expected = "
         `.workflows/bad.yml` cannot be read, so nothing ran:
-        - 2:40 unknown-need: a needs b, but there is no such step \\(did you mean a?\\)
+        - 2:40 unknown-need: a needs b, but there is no such step
         **Next:** mend the file on the branch that it is taken from.";
     world::same(&world.text(pr, "bad"), expected);
     world.closes().await;
