@@ -170,7 +170,8 @@ fn is_hidden(c: char) -> bool {
 
 fn hidden_characters(text: &str, problems: &mut Problems) {
     for (row, line) in text.lines().enumerate() {
-        if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
+        // A carriage return that ends no line is a line break to YAML, and to nobody who looks at the file.
+        if let Some((column, c)) = line.chars().enumerate().find(|(_, c)| is_hidden(*c) || *c == '\r') {
             hidden(c, Place { line: small(row + 1), column: small(column + 1), file: 0 }, problems);
         }
     }
@@ -178,7 +179,8 @@ fn hidden_characters(text: &str, problems: &mut Problems) {
 
 fn hidden(c: char, place: Place, problems: &mut Problems) {
     let message = format!("the character U+{:04X} cannot be seen and is not allowed", u32::from(c));
-    problems.error(Code::BadCharacter, place, message).help("remove it");
+    let help = if c == '\r' { "end lines with LF or CR LF: editors have it under line endings" } else { "remove it" };
+    problems.error(Code::BadCharacter, place, message).help(help);
 }
 
 fn small(number: usize) -> u32 {

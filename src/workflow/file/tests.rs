@@ -71,6 +71,8 @@ fn what_hides_its_meaning_is_refused() {
 fn what_cannot_be_seen_is_refused() {
     wrong("a: \"x\\0\"", &["1:4 bad-character"]);
     wrong("a: x\u{0}", &["1:5 bad-character"]);
+    wrong("a: 1\rb: 2\r", &["1:5 bad-character"]);
+    wrong("a: 1\n# b\r\r\n", &["2:4 bad-character"]);
     wrong("ok: 1\na: x\u{202e}y", &["2:5 bad-character"]);
     wrong("a: \u{200b}", &["1:4 bad-character"]);
     wrong("a: \"\\u202e\"", &["1:4 bad-character"]);
