@@ -297,10 +297,12 @@ impl Problems {
     }
 }
 
+/// One line that is not too long, whatever was quoted in it.
 fn cut(text: &str) -> String {
+    let plain = |text: &str| text.replace(char::is_control, " ");
     match text.char_indices().nth(TEXT_CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", plain(&text[..at])),
+        None => plain(text),
     }
 }
 

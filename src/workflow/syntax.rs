@@ -98,16 +98,25 @@ impl<'a> Line<'a> {
     /// Its field, and what stands behind the colon.
     fn field(self) -> Option<(&'a str, &'a str)> {
         let (key, value) = self.body.split_once(':')?;
-        let plain =
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        let plain = !key.is_empty()
+            && can_be_told(key)
+            && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
         (plain && (value.is_empty() || value.starts_with(' '))).then_some((key, value.trim()))
     }
 }
 
+/// Whether a help can hold this piece of a file.
+fn can_be_told(text: &str) -> bool {
+    text.chars().count() <= QUOTED_CHARS_MAX
+}
+
 /// A text in quotes, where that is short enough to be shown.
 fn in_quotes(text: &str) -> String {
-    let short = text.chars().count() <= QUOTED_CHARS_MAX && !text.contains(['\'', '\\']);
-    if short { format!("put it in quotes: '{text}'") } else { "put it in quotes".to_owned() }
+    if can_be_told(text) && !text.contains(['\'', '\\']) {
+        format!("put it in quotes: '{text}'")
+    } else {
+        "put it in quotes".to_owned()
+    }
 }
 
 fn merge(page: &Page<'_>) -> Option<Slip> {
@@ -237,11 +246,8 @@ fn no_blank(page: &Page<'_>) -> Option<Slip> {
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
             && value.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '[' | '{' | '"' | '\''));
         let column = line.column + key.len();
-        if slip {
-            page.slip(row, column, "a blank is missing behind this colon", format!("write {key}: {value}"))
-        } else {
-            None
-        }
+        let help = if can_be_told(line.body) { format!("write {key}: {value}") } else { "write one".to_owned() };
+        if slip { page.slip(row, column, "a blank is missing behind this colon", help) } else { None }
     })
 }
 
